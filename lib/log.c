@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static struct {
+	log_sink sink;
+	void *data;
+	enum log_level most;
+} current;
+
+void log_set_sink(log_sink sink, void *data, enum log_level most)
+{
+	current.sink = sink;
+	current.data = data;
+	current.most = most;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return current.sink != NULL && level <= current.most;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	char line[1024];
+	int saved = errno;
+	va_list args;
+
+	if (!log_enabled(level))
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	current.sink(level, line, current.data);
+	errno = saved;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a container is isolated: the one interface behind which namespaces and a virtual machine look
+ * the same. The life cycle (create, start, state, kill, delete, hooks, console, pid file, host
+ * cgroup) is runtime/'s, common to all; what differs goes through these operations, and nothing
+ * above them asks which isolation it has.
+ *
+ * A null operation means that the isolation has nothing to add to the common code, except where it
+ * is said to be required.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct checkpoint_options;
+struct container;
+struct container_init;
+struct cgroup_stats;
+struct error;
+struct oci_process;
+struct oci_resources;
+struct pid_list;
+
+struct isolation {
+	const char *name; /* what --isolation and state say: "namespace", "vm" */
+
+	/*
+	 * Caller's side, before the process is cloned: opens every device and export that the other
+	 * side will need, refuses what this isolation cannot honour.
+	 */
+	int (*prepare)(struct container_init *init, struct error *err);
+
+	/*
+	 * In the container's first process, inside its namespaces and root, while it is still
+	 * privileged: takes on everything that can be taken on before the start gate opens.
+	 */
+	int (*become)(struct container_init *init, struct error *err);
+
+	/*
+	 * Required. In the same process, once the start gate has opened: turns into the program, or
+	 * into its stand-in. Returns on failure only.
+	 */
+	int (*run)(struct container_init *init, struct error *err);
+
+	/* On a running container, in the process of whoever calls. `signal` is a signal's number.
+	 */
+	int (*kill)(struct container *container, int signal, bool all, struct error *err);
+	int (*pause)(struct container *container, struct error *err);
+	int (*resume)(struct container *container, struct error *err);
+	int (*processes)(struct container *container, struct pid_list *ret, struct error *err);
+	int (*update)(struct container *container, const struct oci_resources *resources,
+		struct error *err);
+	int (*stats)(struct container *container, struct cgroup_stats *ret, struct error *err);
+
+	/* What the container holds outside its processes and its cgroup is given back. Idempotent.
+	 */
+	int (*release)(struct container *container, struct error *err);
+
+	int (*checkpoint)(struct container *container, const struct checkpoint_options *options,
+		struct error *err);
+	int (*restore)(struct container_init *init, const struct checkpoint_options *options,
+		struct error *err);
+};
+
+/* Returns the isolation of that name, or NULL. */
+const struct isolation *isolation_find(const char *name);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a privileged process inside the container's namespaces and root to the user's program: what
+ * config.json's `process` object says, applied in the order that the kernel's rules ask for. Used
+ * by a container's first process and by exec alike.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct oci_linux;
+struct oci_process;
+struct seccomp_filter;
+
+struct process_setup {
+	const struct oci_process *process;
+	const struct oci_linux *linux;	      /* personality, memory policy; NULL for none */
+	const struct seccomp_filter *seccomp; /* NULL: none */
+	int procfs;			      /* a private procfs (path_open_procfs()) */
+	const char *
+		keyring_name; /* join a new session keyring of this name; NULL: keep the caller's */
+	bool exec;	      /* joins a container that runs: exec_cpu_affinity counts */
+	bool keep_oom_score;  /* the caller may not lower it (rootless): refusals are no error */
+	size_t extra_fds;     /* fds 3 … 3 + extra_fds - 1 are passed on */
+	const char *const
+		*extra_env; /* NAME=value added behind process.env; NULL-terminated or NULL */
+};
+
+/*
+ * Everything up to the start gate: working directory, session, keyring, limits (rlimits, OOM score,
+ * scheduler, I/O priority, affinity, personality, memory policy), labels for exec, groups and ids,
+ * capabilities, no_new_privs, and seccomp where it needs the privilege that is dropped or has a
+ * listener. Finds the program, so that a missing one fails here. The path found goes to
+ * *ret_program, the caller's. *ret_listener gets the seccomp listener, or -EBADF.
+ * A capability that cannot be granted is a warning (config.md, "Linux Process").
+ */
+int process_prepare(const struct process_setup *setup, char **ret_program, int *ret_listener,
+	struct error *err);
+
+/*
+ * What is left when the gate opens: closes every fd above the passed ones (on exec), loads a filter
+ * that needs no privilege, and executes `program`. Returns on failure only.
+ */
+int process_execute(const struct process_setup *setup, const char *program, struct error *err);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The container's file system view: root, mounts, devices, masked and read-only paths, made with
+ * the new mount API (open_tree, fsopen, mount_setattr, move_mount) on fds.
+ *
+ * Three steps: rootfs_prepare() on the caller's side, before the process is cloned; rootfs_mount()
+ * in the new mount namespace, while the host's paths still exist (createContainer hooks come after
+ * it); rootfs_enter() makes it the process's root.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct error;
+struct oci_config;
+
+struct rootfs_options {
+	const struct oci_config *config;
+	const char *bundle;	/* absolute */
+	bool user_namespace;	/* the process will be in a user namespace of the container's own */
+	bool rootless;		/* the caller has no capability over the host's mounts */
+	bool mount_namespace;	/* false: the caller's; only then is nothing mounted or pivoted */
+	bool cgroup_namespace;	/* a new one, or joined */
+	bool network_namespace; /* new or joined, not the host's: sysfs may be mounted */
+	bool no_pivot;
+	const char *cgroup_path; /* below the cgroup2 mount: what a cgroup mount shows without a
+				    cgroup namespace */
+	const char *notify_socket_directory; /* host directory to appear at /run/notify, or NULL */
+};
+
+struct rootfs;
+
+/*
+ * Checks every mount (options, types, what may not be mounted over), opens the root and
+ * the bind sources with the caller's rights, makes idmapped trees. Nothing is visible to
+ * anybody yet. `ret` is given back by rootfs_free().
+ */
+int rootfs_prepare(const struct rootfs_options *options, struct rootfs **ret, struct error *err);
+
+/*
+ * In the container's process: stops propagation as linux.rootfsPropagation asks, mounts root and
+ * all mounts in order, makes devices and /dev links, mount points.
+ */
+int rootfs_mount(struct rootfs *rootfs, struct error *err);
+
+/* Binds the terminal `pts` (an fd of it) at /dev/console (CVE-2025-52565). */
+int rootfs_bind_console(struct rootfs *rootfs, int pts, struct error *err);
+
+/*
+ * pivot_root(2) (or, with no_pivot, a moved mount and chroot), then masked and read-only paths, a
+ * read-only root, the root's propagation. The working directory is the new root afterwards.
+ */
+int rootfs_enter(struct rootfs *rootfs, struct error *err);
+
+/* An fd (O_PATH) of the root's top directory: valid between rootfs_mount() and rootfs_free(). */
+int rootfs_fd(const struct rootfs *rootfs);
+
+void rootfs_free(struct rootfs *rootfs);
