@@ -113,8 +113,11 @@ static char *read_input(size_t *ret_length)
 	while (data != NULL && (count = read(0, data + length, room - length)) > 0) {
 		length += (size_t)count;
 		if (length == room) {
-			room *= 2;
-			data = realloc(data, room);
+			char *larger = realloc(data, room *= 2);
+
+			if (larger == NULL)
+				free(data);
+			data = larger;
 		}
 	}
 	if (data == NULL || length > CHANNEL_STDIN_MAX)
@@ -266,5 +269,7 @@ int main(int argc, char **argv)
 	send_all(fd, &request, sizeof(request));
 	send_all(fd, args, request.args_length);
 	send_all(fd, input, input_length);
+	free(args);
+	free(input);
 	return follow(fd, request.session, &options);
 }

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make check               everything: unit tests, bats on this host and in the test machine (root)
+# make check-unit          unit tests only
+# make check-host          bats on this host, in namespaces of their own
+# make check-machine       bats in the test machine
+# make check FILES=...     these bats files only
+# make check SANITIZE=1    the same with the sanitizer build of the program
+# make check ISOLATION=vm  the bats files with each container in a virtual machine
+
+CHECK = BUILD=$(BUILD) CAISSON=$(CAISSON) ISOLATION=$(ISOLATION) FILES="$(FILES)" \
+	tests/check
+CAISSON ?= $(abspath $(BUILD)/caisson)
+ISOLATION ?= namespace
+
+check-tools: all machine-tools test-tools
+
+check: check-tools $(UNIT_TESTS)
+	+@$(CHECK) unit host machine
+
+check-unit: $(UNIT_TESTS)
+	+@$(CHECK) unit
+
+check-host: check-tools
+	+@$(CHECK) host
+
+check-machine: check-tools
+	+@$(CHECK) machine
+
+.PHONY: check check-tools check-unit check-host check-machine
+
+# What .ci/run calls: `check`, and each lint as one test.
+ci: check-tools $(UNIT_TESTS)
+	+@$(CHECK) 'format=make -s format-check' 'cppcheck=make -s cppcheck' \
+		'clang=make -s CC=clang BUILD=build-clang' unit host machine
+
+.PHONY: ci
