@@ -26,14 +26,31 @@ struct process_setup {
 	size_t extra_fds;     /* fds 3 … 3 + extra_fds - 1 are passed on */
 	const char *const
 		*extra_env; /* NAME=value added behind process.env; NULL-terminated or NULL */
+	/*
+	 * Called (where set) right before a filter with a listener is loaded, with the number that
+	 * the listener's fd will have: a filter may notify every system call, so that the process
+	 * cannot hand over its listener once it is loaded. The parent takes it with
+	 * seccomp_listener_take(). Negative return: nothing is loaded.
+	 */
+	int (*announce_listener)(int fd, void *data, struct error *err);
+	void *announce_data;
 };
 
 /*
+ * The process is inside its namespaces and root, is its own session's leader where it shall be,
+ * and still has every capability. Afterwards:
+ * - the environment (environ(7)) is the container's: the caller's own is gone;
+ * - the process is not dumpable until it executes (CVE-2016-9962). Where it is so before, and not
+ *   executed inside the container's user namespace, it cannot write its own procfs files: then
+ *   oom_score_adj is for the parent to set (oom_score_set()).
+ *
  * Everything up to the start gate: working directory, session, keyring, limits (rlimits, OOM score,
  * scheduler, I/O priority, affinity, personality, memory policy), labels for exec, groups and ids,
  * capabilities, no_new_privs, and seccomp where it needs the privilege that is dropped or has a
  * listener. Finds the program, so that a missing one fails here. The path found goes to
  * *ret_program, the caller's. *ret_listener gets the seccomp listener, or -EBADF.
+ * Errors besides the kernel's: -ENOENT no such program (a shell's status 127), -EACCES it cannot be
+ * executed (126), -EXDEV a working directory outside the root (CVE-2024-21626).
  * A capability that cannot be granted is a warning (config.md, "Linux Process").
  */
 int process_prepare(const struct process_setup *setup, char **ret_program, int *ret_listener,
@@ -41,6 +58,8 @@ int process_prepare(const struct process_setup *setup, char **ret_program, int *
 
 /*
  * What is left when the gate opens: closes every fd above the passed ones (on exec), loads a filter
- * that needs no privilege, and executes `program`. Returns on failure only.
+ * that needs no privilege, and executes `program`. Returns on failure only: -ENOENT (the program,
+ * or the interpreter that it names, is gone), -EACCES, -ENOEXEC … from execve(2); the caller's own
+ * descriptors are then still open.
  */
 int process_execute(const struct process_setup *setup, const char *program, struct error *err);
