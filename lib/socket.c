@@ -136,8 +136,8 @@ ssize_t socket_receive_fds(
 	if (too_many) {
 		while (kept > 0)
 			close(fds[--kept]);
-		return error_say(err, EMSGSIZE,
-			"receive on a Unix socket: more descriptors than expected");
+		return error_say(
+			err, EMSGSIZE, "receive on a Unix socket: more descriptors than expected");
 	}
 	*n_fds = kept;
 	return received;

@@ -33,10 +33,12 @@ static int kernel_set(uint64_t effective, uint64_t permitted, uint64_t inheritab
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct kernel_sets sets = { .words = {
-		{ (uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable },
-		{ (uint32_t)(effective >> 32), (uint32_t)(permitted >> 32),
-			(uint32_t)(inheritable >> 32) },
-	} };
+					    { (uint32_t)effective, (uint32_t)permitted,
+						    (uint32_t)inheritable },
+					    { (uint32_t)(effective >> 32),
+						    (uint32_t)(permitted >> 32),
+						    (uint32_t)(inheritable >> 32) },
+				    } };
 
 	return (int)syscall(SYS_capset, &header, sets.words);
 }
@@ -53,8 +55,9 @@ int capabilities_bound(const struct oci_capabilities *wanted, struct error *err)
 		/* The kernel's last capability is behind us: those above do not exist. */
 		if (errno == EINVAL)
 			break;
-		return error_set(err, errno, "process.capabilities: drop capability %u from the "
-					     "bounding set (needs CAP_SETPCAP)",
+		return error_set(err, errno,
+			"process.capabilities: drop capability %u from the "
+			"bounding set (needs CAP_SETPCAP)",
 			cap);
 	}
 	return 0;

@@ -25,9 +25,10 @@ int oom_score_set(int procfs, const struct optional_i32 *score, bool keep, struc
 	}
 	if (failure.errnum == EACCES)
 		return error_say(err, EACCES,
-			"process.oomScoreAdj: %s is below the caller's score, and lowering it needs "
+			"process.oomScoreAdj: %s is below the caller's score, and lowering it "
+			"needs "
 			"CAP_SYS_RESOURCE: ask for a higher one, or none",
 			value);
-	return error_say(err, failure.errnum, "process.oomScoreAdj: set %s: %s", value,
-		failure.message);
+	return error_say(
+		err, failure.errnum, "process.oomScoreAdj: set %s: %s", value, failure.message);
 }

@@ -31,6 +31,14 @@ int seccomp_filter_get(const struct oci_seccomp *profile, int cache, struct secc
 	struct error *err);
 
 /*
+ * The parent's side of process_setup.announce_listener: waits until `fd` of the process behind
+ * `pidfd` is a seccomp listener, for at most `timeout` milliseconds, and takes a copy of it
+ * (pidfd_getfd(2), which asks for the right to trace the process). Returns the listener;
+ * -ETIMEDOUT, -ESRCH when the process is gone.
+ */
+int seccomp_listener_take(int pidfd, int fd, int timeout, struct error *err);
+
+/*
  * Loads the filter into the calling thread (all threads with TSYNC). *ret_listener gets the
  * notification fd where filter->listener, else -EBADF.
  */
