@@ -62,7 +62,7 @@ static int parse_operator(const char *name, enum scmp_compare *ret, struct error
 {
 	static const struct {
 		const char *name;
-		enum scmp_compare op = SCMP_CMP_EQ;
+		enum scmp_compare op;
 	} operators[] = {
 		{ "SCMP_CMP_NE", SCMP_CMP_NE },
 		{ "SCMP_CMP_LT", SCMP_CMP_LT },
