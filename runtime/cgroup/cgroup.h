@@ -9,9 +9,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct error;
+struct key_value_list;
 struct oci_resources;
 
 enum cgroup_manager {
@@ -43,8 +45,11 @@ struct cgroup_request {
 };
 
 /*
- * Decides the location; makes nothing. Errors: -EINVAL for a path that leaves the hierarchy or is
- * not of the driver's form, -ENOTSUP where no unified hierarchy is mounted at /sys/fs/cgroup.
+ * Decides the location; makes nothing. A rootless caller that may not make cgroups there gets the
+ * location without one (path "") when no limit is asked for, with a line in the log. Errors:
+ * -EINVAL for a path that leaves the hierarchy or is not of the driver's form, -ENOTSUP where no
+ * unified hierarchy is mounted at /sys/fs/cgroup, -EACCES for a rootless caller that asks for
+ * limits it cannot set.
  */
 int cgroup_locate(
 	const struct cgroup_request *request, struct cgroup_location *ret, struct error *err);
@@ -52,11 +57,16 @@ int cgroup_locate(
 void cgroup_location_free(struct cgroup_location *location);
 
 /*
- * Makes the cgroup (with systemd: the scope) and sets every limit of request->resources but the
- * device filter's rules, which are set too. Returns in *ret_fd a directory fd, which the caller
- * closes, for CLONE_INTO_CGROUP. *ret_holder gets a pidfd to a process that keeps a systemd scope
- * alive until the container's own process is in it, to be passed to cgroup_creation_done(), or
- * -EBADF. On failure nothing is left.
+ * Makes the cgroup (with systemd: the scope) and sets every limit of request->resources, and the
+ * device filter. Returns in *ret_fd a directory fd, which the caller closes, for CLONE_INTO_CGROUP;
+ * -EBADF where the location's path is "": there is no cgroup to enter, and the calls that take its
+ * fd are not to be made. *ret_holder gets a pidfd to a process that keeps a systemd scope alive
+ * until the container's own process is in it, to be passed to cgroup_creation_done(), or -EBADF. On
+ * failure nothing is left.
+ *
+ * Errors: -EBUSY when the cgroup was there and has processes; -ENOTSUP for a limit whose controller
+ * is missing, or that cgroup v2 does not have; -EINVAL for a value out of range; what the kernel
+ * says when it refuses a value.
  */
 int cgroup_create(const struct cgroup_location *location, const struct cgroup_request *request,
 	int *ret_fd, int *ret_holder, struct error *err);
@@ -64,11 +74,41 @@ int cgroup_create(const struct cgroup_location *location, const struct cgroup_re
 /* The container's process is inside: lets the holder go. Closes it. */
 void cgroup_creation_done(int holder);
 
-/* Opens the cgroup's directory. -ENOENT when it is gone. */
+/*
+ * Opens the cgroup's directory. -ENOENT when it is gone, -ENOTSUP for a location without a cgroup
+ * (path "").
+ */
 int cgroup_open(const struct cgroup_location *location, struct error *err);
 
 /* Moves a process into the cgroup, or into `sub` (relative, may be NULL) below it. */
 int cgroup_attach(int fd, const char *sub, pid_t pid, struct error *err);
+
+/*
+ * Opens a cgroup below `fd` by its relative path, without '..', for CLONE_INTO_CGROUP (`exec
+ * --cgroup`). Returns a directory fd, or a negative errno.
+ */
+int cgroup_open_below(int fd, const char *sub, struct error *err);
+
+/*
+ * Says why a process could not enter the cgroup `fd` with `errnum` of clone3(CLONE_INTO_CGROUP) or
+ * of a write to cgroup.procs: reads what the cgroup is. Returns -errnum.
+ */
+int cgroup_entry_error(int fd, int errnum, struct error *err);
+
+/*
+ * Changes the limits and device rules of a container that exists, all or nothing: what was written
+ * before a write failed is put back. Only what `resources` has is changed; the device filter is
+ * replaced where there are any rules. Errors as for cgroup_create().
+ */
+int cgroup_update(int fd, const struct cgroup_location *location,
+	const struct oci_resources *resources, bool rootless, struct error *err);
+
+/*
+ * How many processes of the subtree the OOM killer has killed (memory.events, oom_kill), so that a
+ * process that died while it was set up can be explained. 0 where the memory controller is not
+ * there, or a negative errno. *ret_limit (may be NULL) gets memory.max in bytes, UINT64_MAX: none.
+ */
+int64_t cgroup_oom_killed(int fd, uint64_t *ret_limit);
 
 /*
  * Freezes or thaws, and waits (bounded, about 10 s) until cgroup.events says so. cgroup_frozen()

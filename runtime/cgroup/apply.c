@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A plan of limits is written, and undone when a write fails (resources.h). */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "runtime/cgroup/controllers.h"
+#include "runtime/cgroup/file.h"
+#include "runtime/cgroup/resources.h"
+
+/* A value worth repeating in a message. */
+#define SHOWN 128
+
+void cgroup_present_read(int fd, struct cgroup_present *ret)
+{
+	char text[64];
+
+	*ret = (struct cgroup_present){ .memory_max = UINT64_MAX };
+	cgroup_file_read_number(fd, "memory.max", &ret->memory_max);
+	if (cgroup_file_read(fd, "cpu.max", text, sizeof(text)) > 0)
+		snprintf(ret->cpu_quota, sizeof(ret->cpu_quota), "%.*s", (int)strcspn(text, " \n"),
+			text);
+}
+
+/* What would mend a refused write, where the errno tells; "" where it does not. */
+static const char *advice(const struct cgroup_write *write, int errnum)
+{
+	const char *file = write->file;
+
+	if (errnum == EBUSY && strcmp(file, "memory.max") == 0)
+		return " (memory in use is above the limit)";
+	if (errnum == EINVAL && strncmp(file, "cpu.max", 7) == 0)
+		return " (quota, period or burst out of the range of this kernel or of a parent)";
+	if (errnum == EINVAL && strcmp(file, "cpu.weight") == 0)
+		return " (an idle cgroup has no weight: set cpu.idle to 0)";
+	if ((errnum == EINVAL || errnum == ERANGE || errnum == ENOSPC) &&
+		strncmp(file, "cpuset.", 7) == 0)
+		return " (a number in the list is not on this host)";
+	if (errnum == ENODEV && strncmp(file, "io.", 3) == 0)
+		return " (no such block device; give the whole disk, not a partition)";
+	if (errnum == EOPNOTSUPP && strncmp(file, "io.", 3) == 0)
+		return " (the device's I/O scheduler does not have it)";
+	return "";
+}
+
+static int say(const struct cgroup_write *write, const char *file, const char *value, int errnum,
+	struct error *err)
+{
+	if (errnum == ENOENT) {
+		int length = (int)strcspn(file, ".");
+		unsigned int known = cgroup_controller_find(file, length);
+
+		return error_say(err, ENOTSUP,
+			"%s: cannot set %.*s (linux.resources.%s): this kernel or cgroup has no "
+			"such "
+			"file%s%.*s%s",
+			file, SHOWN, value, write->field, known != 0 ? "; is the " : "",
+			known != 0 ? length : 0, file, known != 0 ? " controller enabled?" : "");
+	}
+	return error_say(err, errnum, "%s: cannot set %.*s (linux.resources.%s): %s%s", file, SHOWN,
+		value, write->field, strerror(errnum), advice(write, errnum));
+}
+
+/* Returns the name of the file that was written (or was not needed) in *ret_file. */
+static int write_one(
+	const struct cgroup_write *write, int fd, const char **ret_file, struct error *err)
+{
+	const char *file = write->file, *value = write->value;
+	int status = cgroup_file_write(fd, file, value);
+
+	if (status == -ENOENT && write->other_file != NULL) {
+		file = write->other_file;
+		value = write->other_value;
+		status = cgroup_file_write(fd, file, value);
+	}
+	*ret_file = file;
+	if (status == -ENOENT && write->optional)
+		return 0;
+	return status < 0 ? say(write, file, value, -status, err) : 0;
+}
+
+/* The old content of a file that is about to change. */
+struct saved {
+	const struct cgroup_write *write;
+	const char *file;
+	char *text; /* NULL: cannot be read, so cannot be put back */
+};
+
+/* Keeps what of the file's text the undo writes: a line of its own where it has a key. */
+static char *line_to_restore(const struct cgroup_write *write, const char *file, const char *text)
+{
+	char *line = NULL;
+
+	/* An idle cgroup reads as weight 0, which cannot be written: cpu.idle brings it back. */
+	if (strcmp(file, "cpu.weight") == 0 && *text == '0')
+		return NULL;
+	if (write->key == NULL)
+		return strndup(text, strcspn(text, "\n"));
+
+	size_t n = strlen(write->key);
+
+	for (const char *p = text; *p != '\0';) {
+		size_t length = strcspn(p, "\n");
+
+		if (length > n && strncmp(p, write->key, n) == 0 && p[n] == ' ')
+			return strndup(p, length);
+		p += length;
+		p += *p == '\n';
+	}
+	return asprintf(&line, "%s %s", write->key, write->key_default) < 0 ? NULL : line;
+}
+
+static void save(const struct cgroup_write *write, int fd, struct saved *saved)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *file = write->file;
+	ssize_t n = cgroup_file_read_all(fd, file, (size_t)1 << 20, &text);
+
+	if (n == -ENOENT && write->other_file != NULL) {
+		file = write->other_file;
+		n = cgroup_file_read_all(fd, file, (size_t)1 << 20, &text);
+	}
+	*saved = (struct saved){ .write = write, .file = file };
+	if (n >= 0)
+		saved->text = line_to_restore(write, file, text);
+}
+
+/* Backwards, so that a file that was written twice ends as it began. */
+static void restore(int fd, struct saved *saved, size_t count)
+{
+	bool again = false;
+
+	/* Twice where a value was refused: burst and quota depend on each other. */
+	for (int pass = 0; pass == 0 || (pass == 1 && again); pass++) {
+		for (size_t i = count; i-- > 0;) {
+			if (saved[i].text == NULL)
+				continue;
+
+			int status = cgroup_file_write(fd, saved[i].file, saved[i].text);
+
+			if (status == -EINVAL && pass == 0)
+				again = true;
+			else if (status < 0)
+				log_warning("%s: cannot put %s back: %s", saved[i].file,
+					saved[i].text, strerror(-status));
+		}
+	}
+}
+
+static bool in_phase(const struct cgroup_write *write, enum cgroup_phase phase)
+{
+	return phase == CGROUP_PHASE_ALL || (phase == CGROUP_PHASE_LATE) == write->late;
+}
+
+/* memory.checkBeforeUpdate: a limit below what is in use would call the OOM killer. */
+static int check_usage(const struct cgroup_plan *plan, int fd, struct error *err)
+{
+	uint64_t current;
+
+	if (!plan->check_memory || cgroup_file_read_number(fd, "memory.current", &current) < 0 ||
+		plan->memory_limit >= current)
+		return 0;
+	return error_say(err, EBUSY,
+		"memory.max: cannot set %" PRIu64 " (linux.resources.memory.limit): %" PRIu64
+		" bytes are in use, and checkBeforeUpdate forbids to go below",
+		plan->memory_limit, current);
+}
+
+static int write_all(const struct cgroup_plan *plan, int fd, enum cgroup_phase phase,
+	struct saved *saved, size_t *n_saved, struct error *err)
+{
+	bool again = false;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct cgroup_write *write = &plan->writes[i];
+		struct error first = ERROR_INIT;
+		const char *file;
+		int status;
+
+		if (!in_phase(write, phase))
+			continue;
+		if (saved != NULL)
+			save(write, fd, &saved[(*n_saved)++]);
+		status = write_one(write, fd, &file, &first);
+		if (status == -EINVAL && write->may_retry) {
+			again = true;
+		} else if (status < 0) {
+			if (err != NULL)
+				*err = first;
+			return status;
+		}
+	}
+	/* Writing both once more is harmless, and saves remembering which it was. */
+	for (size_t i = 0; again && i < plan->count; i++) {
+		const struct cgroup_write *write = &plan->writes[i];
+		const char *file;
+
+		if (!in_phase(write, phase) || !write->may_retry)
+			continue;
+
+		int status = write_one(write, fd, &file, err);
+
+		if (status < 0)
+			return status;
+	}
+	return 0;
+}
+
+int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, enum cgroup_phase phase, bool undo,
+	struct error *err)
+{
+	struct saved *saved = NULL;
+	size_t n_saved = 0;
+	int status;
+
+	if (plan->count == 0)
+		return 0;
+	status = check_usage(plan, fd, err);
+	if (status < 0)
+		return status;
+	if (undo) {
+		saved = calloc(plan->count, sizeof(*saved));
+		if (saved == NULL)
+			return error_set(err, ENOMEM, "cgroup: set limits");
+	}
+	status = write_all(plan, fd, phase, saved, &n_saved, err);
+	if (status < 0 && undo)
+		restore(fd, saved, n_saved);
+	for (size_t i = 0; i < n_saved; i++)
+		free(saved[i].text);
+	free(saved);
+	return status;
+}
