@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/hooks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config/oci.h"
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/log.h"
+
+/* One of a hook's outputs, cut into lines. */
+struct output {
+	int fd;
+	size_t used;
+	char line[512];
+	char last[512]; /* the last line that is not empty */
+};
+
+struct running_hook {
+	const char *name; /* "createRuntime[0] (/usr/bin/hook)" */
+	pid_t pid;
+	int pidfd;
+	struct output out, error;
+};
+
+static void finish_line(struct running_hook *hook, struct output *output)
+{
+	output->line[output->used] = '\0';
+	if (output->used > 0) {
+		log_debug("hook %s: %s", hook->name, output->line);
+		memcpy(output->last, output->line, output->used + 1);
+	}
+	output->used = 0;
+}
+
+/* Takes what is there now. False at the end of the stream. */
+static bool read_output(struct running_hook *hook, struct output *output)
+{
+	char buffer[4096];
+	ssize_t n = read(output->fd, buffer, sizeof(buffer));
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	for (ssize_t i = 0; i < n; i++) {
+		if (buffer[i] == '\n' || output->used == sizeof(output->line) - 1)
+			finish_line(hook, output);
+		if (buffer[i] != '\n')
+			output->line[output->used++] = buffer[i];
+	}
+	return n > 0;
+}
+
+/*
+ * What is in the pipe when the hook has ended, and no more: a daemon that it left behind may hold
+ * the other end for ever.
+ */
+static void drain_output(struct running_hook *hook, struct output *output)
+{
+	for (int rounds = 0; output->fd >= 0 && rounds < 64; rounds++) {
+		struct pollfd ready = { .fd = output->fd, .events = POLLIN };
+
+		if (poll(&ready, 1, 0) <= 0 || !read_output(hook, output))
+			break;
+	}
+	finish_line(hook, output);
+	output->fd = close_fd(output->fd);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A file rather than a pipe: the hook may read it when it likes, or never. */
+static int make_input(const char *state, struct error *err)
+{
+	size_t length = strlen(state);
+	_cleanup_close_ int fd = memfd_create("state", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(err, errno, "make its standard input");
+	ssize_t written = write(fd, state, length);
+	if (written < 0 || (size_t)written != length)
+		return error_set(err, written < 0 ? errno : EIO, "write its standard input");
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return error_set(err, errno, "rewind its standard input");
+	return take_fd(&fd);
+}
+
+static int make_output(int *ret_write, struct output *output, struct error *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_set(err, errno, "make a pipe for its output");
+	output->fd = ends[0];
+	*ret_write = ends[1];
+	return 0;
+}
+
+static int set_actions(
+	posix_spawn_file_actions_t *actions, int input, int out, int error, int directory)
+{
+	int status = posix_spawn_file_actions_adddup2(actions, input, 0);
+
+	if (status == 0)
+		status = posix_spawn_file_actions_adddup2(actions, out, 1);
+	if (status == 0)
+		status = posix_spawn_file_actions_adddup2(actions, error, 2);
+	if (status == 0 && directory >= 0)
+		status = posix_spawn_file_actions_addfchdir_np(actions, directory);
+	if (status == 0)
+		status = posix_spawn_file_actions_addclosefrom_np(actions, 3);
+	return status;
+}
+
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+	sigset_t none, all;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_setsigmask(attributes, &none);
+	posix_spawnattr_setsigdefault(attributes, &all);
+	posix_spawnattr_setpgroup(attributes, 0);
+	return posix_spawnattr_setflags(
+		attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+}
+
+/* The actions dup2() in order, so none of the sources may be 0, 1 or 2 itself. */
+static int above_stdio(int *fd)
+{
+	if (*fd > 2)
+		return 0;
+	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+	if (moved < 0)
+		return errno;
+	close(*fd);
+	*fd = moved;
+	return 0;
+}
+
+static int spawn(
+	const struct oci_hook *config, int input, int out, int error, int directory, pid_t *ret_pid)
+{
+	static char *const no_environment[] = { NULL };
+	char *own_name[] = { config->path, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+
+	int status = posix_spawn_file_actions_init(&actions);
+	if (status != 0)
+		return status;
+	status = posix_spawnattr_init(&attributes);
+	if (status == 0) {
+		status = set_actions(&actions, input, out, error, directory);
+		if (status == 0)
+			status = set_attributes(&attributes);
+		if (status == 0)
+			status = posix_spawn(ret_pid, config->path, &actions, &attributes,
+				config->args.count > 0 ? config->args.items : own_name,
+				config->env.count > 0 ? config->env.items : no_environment);
+		posix_spawnattr_destroy(&attributes);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return status;
+}
+
+static int start(const struct oci_hook *config, const char *state, int directory,
+	struct running_hook *hook, struct error *err)
+{
+	_cleanup_close_ int out = -EBADF;
+	_cleanup_close_ int error = -EBADF;
+	_cleanup_close_ int input = make_input(state, err);
+
+	if (input < 0)
+		return input;
+	int status = make_output(&out, &hook->out, err);
+	if (status < 0)
+		return status;
+	status = make_output(&error, &hook->error, err);
+	if (status < 0)
+		return status;
+
+	int failure = above_stdio(&input);
+	if (failure == 0)
+		failure = above_stdio(&out);
+	if (failure == 0)
+		failure = above_stdio(&error);
+	if (failure == 0)
+		failure = spawn(config, input, out, error, directory, &hook->pid);
+	if (failure != 0)
+		return error_set(err, failure, "execute it");
+	hook->pidfd = (int)syscall(SYS_pidfd_open, hook->pid, 0);
+	if (hook->pidfd < 0) {
+		failure = errno;
+		kill(-hook->pid, SIGKILL);
+		waitpid(hook->pid, NULL, 0);
+		return error_set(err, failure, "watch it");
+	}
+	return 0;
+}
+
+/* Follows the hook until it ends or `deadline` (0: none) passes; false for the latter. */
+static bool follow(struct running_hook *hook, int64_t deadline)
+{
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = hook->pidfd, .events = POLLIN },
+			{ .fd = hook->out.fd, .events = POLLIN },
+			{ .fd = hook->error.fd, .events = POLLIN },
+		};
+		int64_t left = deadline == 0 ? -1 : deadline - now_ms();
+
+		if (deadline != 0 && left <= 0)
+			return false;
+		if (poll(fds, 3, left > INT32_MAX ? INT32_MAX : (int)left) <= 0)
+			continue;
+		if (fds[1].revents != 0 && !read_output(hook, &hook->out))
+			hook->out.fd = close_fd(hook->out.fd);
+		if (fds[2].revents != 0 && !read_output(hook, &hook->error))
+			hook->error.fd = close_fd(hook->error.fd);
+		if (fds[0].revents != 0)
+			return true;
+	}
+}
+
+static int judge(const struct running_hook *hook, const siginfo_t *info, struct error *err)
+{
+	const char *colon = hook->error.last[0] != '\0' ? ": " : "";
+
+	if (info->si_code == CLD_EXITED && info->si_status == 0)
+		return 0;
+	if (info->si_code == CLD_EXITED)
+		return error_say(err, ECHILD, "exited with status %d%s%s", info->si_status, colon,
+			hook->error.last);
+	return error_say(
+		err, ECHILD, "killed by signal %d%s%s", info->si_status, colon, hook->error.last);
+}
+
+static int wait_for(struct running_hook *hook, int seconds, struct error *err)
+{
+	siginfo_t info = { 0 };
+	int64_t deadline = seconds > 0 ? now_ms() + (int64_t)seconds * 1000 : 0;
+	bool ended = follow(hook, deadline);
+
+	if (!ended)
+		kill(-hook->pid, SIGKILL);
+	while (waitid(P_PID, (id_t)hook->pid, &info, WEXITED) < 0) {
+		if (errno != EINTR)
+			return error_set(err, errno, "wait for it");
+	}
+	drain_output(hook, &hook->out);
+	drain_output(hook, &hook->error);
+	if (!ended)
+		return error_say(err, ETIMEDOUT, "killed after its timeout of %d s", seconds);
+	return judge(hook, &info, err);
+}
+
+static int run_one(const struct oci_hook *config, const char *name, const char *state,
+	int directory, struct error *err)
+{
+	struct running_hook hook = {
+		.name = name, .pidfd = -EBADF, .out.fd = -EBADF, .error.fd = -EBADF
+	};
+	int status = start(config, state, directory, &hook, err);
+
+	if (status == 0)
+		status = wait_for(&hook, config->timeout.set ? config->timeout.value : 0, err);
+	close_fd(hook.pidfd);
+	close_fd(hook.out.fd);
+	close_fd(hook.error.fd);
+	return status;
+}
+
+int hooks_run(const struct oci_hook_list *hooks, const char *list_name, const char *state,
+	int directory, bool all, struct error *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < hooks->count; i++) {
+		struct error failure = ERROR_INIT;
+		char name[256];
+
+		snprintf(name, sizeof(name), "hooks.%s[%zu] (%s)", list_name, i,
+			hooks->items[i].path);
+		int status = run_one(&hooks->items[i], name, state, directory, &failure);
+		if (status == 0)
+			continue;
+		error_prefix(&failure, "%s", name);
+		if (all)
+			log_warning("%s", failure.message);
+		if (first == 0) {
+			first = status;
+			error_say(err, failure.errnum, "%s", failure.message);
+		}
+		if (!all)
+			break;
+	}
+	return first;
+}
