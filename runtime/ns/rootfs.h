@@ -34,13 +34,17 @@ struct rootfs;
 /*
  * Checks every mount (options, types, what may not be mounted over), opens the root and
  * the bind sources with the caller's rights, makes idmapped trees. Nothing is visible to
- * anybody yet. `ret` is given back by rootfs_free().
+ * anybody yet. Keeps pointers to the config and to the strings of the options; its fds are
+ * inherited by the process that calls rootfs_mount(), and the caller's copy is given back once that
+ * is cloned. `ret` is given back by rootfs_free().
  */
 int rootfs_prepare(const struct rootfs_options *options, struct rootfs **ret, struct error *err);
 
 /*
- * In the container's process: stops propagation as linux.rootfsPropagation asks, mounts root and
- * all mounts in order, makes devices and /dev links, mount points.
+ * In the container's process, which has joined all its namespaces (the cgroup namespace too) and is
+ * root in its user namespace: stops propagation as linux.rootfsPropagation asks, mounts root and
+ * all mounts in order, makes devices and /dev links, mount points. May change the working
+ * directory. Errors name the entry, "mounts[3] (/dev/shm): …".
  */
 int rootfs_mount(struct rootfs *rootfs, struct error *err);
 
@@ -48,8 +52,9 @@ int rootfs_mount(struct rootfs *rootfs, struct error *err);
 int rootfs_bind_console(struct rootfs *rootfs, int pts, struct error *err);
 
 /*
- * pivot_root(2) (or, with no_pivot, a moved mount and chroot), then masked and read-only paths, a
+ * Masked and read-only paths, pivot_root(2) (or, with no_pivot, a moved mount and chroot), a
  * read-only root, the root's propagation. The working directory is the new root afterwards.
+ * Without a mount namespace: chroot(2) alone.
  */
 int rootfs_enter(struct rootfs *rootfs, struct error *err);
 
