@@ -55,6 +55,10 @@ size_t utf8_valid_prefix(const char *text, size_t length)
 				continue;
 			}
 		}
+		if ((unsigned char)text[at] < 0x80) {
+			at++;
+			continue;
+		}
 		size_t step = character_length((const unsigned char *)text + at, length - at);
 		if (step == 0)
 			break;
