@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/vm/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "runtime/vm/x86/boot_params.h"
+#include "runtime/vm/x86/layout.h"
+
+#define ALIGNMENT (2ULL << 20)
+#define PAGEMAP_PRESENT_OR_SWAPPED (3ULL << 62)
+
+/* 2 MiB alignment of both addresses lets the host back the guest with large pages. */
+static void *reserve(uint64_t size)
+{
+	uint8_t *base = mmap(NULL, size + ALIGNMENT, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t before, after;
+
+	if (base == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)base % ALIGNMENT;
+	after = ALIGNMENT - before;
+	if (before != 0)
+		munmap(base, before);
+	munmap(base + before + size, after);
+	return base + before;
+}
+
+int memory_new(struct memory *ret, uint64_t size, struct error *err)
+{
+	struct memory memory = { .low = x86_memory_below_hole(size) };
+	int r;
+
+	if (size == 0 || size % ALIGNMENT != 0 || size > (1ULL << 46))
+		return error_say(err, EINVAL,
+			"%" PRIu64 " bytes of guest memory: a multiple of 2 MiB is needed", size);
+	memory.high = size - memory.low;
+	memory.base = reserve(size);
+	if (memory.base == NULL)
+		return error_set(err, errno, "reserve %" PRIu64 " MiB of guest memory", size >> 20);
+	/* A core dump of the monitor must not hold the guest. Old kernels lack it: harmless. */
+	(void)madvise(memory.base, size, MADV_DONTDUMP);
+	r = guest_memory_add(&memory.guest, 0, memory.low, memory.base, err);
+	if (r >= 0 && memory.high != 0)
+		r = guest_memory_add(&memory.guest, X86_HOLE_END, memory.high,
+			(uint8_t *)memory.base + memory.low, err);
+	if (r < 0) {
+		munmap(memory.base, size);
+		return r;
+	}
+	*ret = memory;
+	return 0;
+}
+
+void memory_free(struct memory *memory)
+{
+	if (memory->base != NULL)
+		munmap(memory->base, memory->low + memory->high);
+	*memory = (struct memory){ 0 };
+}
+
+int memory_map_file(struct memory *memory, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+	struct error *err)
+{
+	uint64_t rounded = (size + X86_PAGE_SIZE - 1) & ~(X86_PAGE_SIZE - 1);
+	uint8_t *host;
+
+	if (rounded < size || gpa % X86_PAGE_SIZE != 0 || offset % X86_PAGE_SIZE != 0)
+		return error_say(err, EINVAL, "map a file to 0x%" PRIx64 ": not a page's", gpa);
+	host = guest_memory_at(&memory->guest, gpa, rounded);
+	if (host == NULL)
+		return error_say(err, EFAULT,
+			"0x%" PRIx64 " bytes at 0x%" PRIx64 " are not in the guest's memory", size,
+			gpa);
+	if (mmap(host, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
+		    (off_t)offset) == MAP_FAILED)
+		return error_set(err, errno, "map a file into the guest's memory");
+	(void)madvise(host, rounded, MADV_DONTDUMP);
+	if (rounded != size)
+		memset(host + size, 0, rounded - size);
+	return 0;
+}
+
+int memory_count_touched(const struct memory *memory, uint64_t *ret, struct error *err)
+{
+	_cleanup_close_ int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t first = (uintptr_t)memory->base / X86_PAGE_SIZE;
+	uint64_t pages = (memory->low + memory->high) / X86_PAGE_SIZE;
+	uint64_t touched = 0;
+
+	if (fd < 0)
+		return error_set(err, errno, "open /proc/self/pagemap");
+	for (uint64_t done = 0; done < pages;) {
+		uint64_t entries[512];
+		size_t most = pages - done < 512 ? (size_t)(pages - done) : 512;
+		ssize_t n = pread(fd, entries, most * sizeof(entries[0]),
+			(off_t)((first + done) * sizeof(entries[0])));
+
+		if (n < (ssize_t)sizeof(entries[0]))
+			return error_set(err, n < 0 ? errno : EIO, "read /proc/self/pagemap");
+		for (size_t i = 0; i < (size_t)n / sizeof(entries[0]); i++)
+			touched += (entries[i] & PAGEMAP_PRESENT_OR_SWAPPED) != 0;
+		done += (size_t)n / sizeof(entries[0]);
+	}
+	*ret = touched;
+	return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The memory that a guest has: reserved address space of the monitor, private and not charged until
+ * touched, below and above the 32-bit hole. Devices see struct guest_memory only.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "runtime/vm/guest_memory.h"
+
+struct error;
+
+struct memory {
+	struct guest_memory guest;
+	uint64_t low, high; /* bytes below the hole, and from 4 GiB on */
+	void *base;	    /* one mapping of low + high bytes */
+};
+
+/* Reserves `size` bytes (a multiple of 2 MiB). The caller frees with memory_free(). */
+int memory_new(struct memory *ret, uint64_t size, struct error *err);
+void memory_free(struct memory *memory);
+
+/*
+ * Makes `size` bytes at `gpa` show the file from `offset`, copied only where the guest writes; both
+ * addresses are multiples of a page, `size` is rounded up. What lies behind the file's last byte in
+ * its last page reads as zeros: the file must not shrink. -EFAULT outside of memory.
+ */
+int memory_map_file(struct memory *memory, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+	struct error *err);
+
+/* Number of 4 KiB pages of the guest's memory that are present (mincore-like, from pagemap). */
+int memory_count_touched(const struct memory *memory, uint64_t *ret, struct error *err);
