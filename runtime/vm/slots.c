@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/vm/slots.h"
+
+#include <errno.h>
+#include <linux/virtio_mmio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "runtime/vm/accel/accel.h"
+
+_Static_assert(X86_VIRTIO_MMIO_SIZE == VIRTIO_MMIO_SIZE, "a slot is as large as its registers");
+
+static void raise_interrupt(void *data)
+{
+	const struct slot *slot = data;
+	uint64_t one = 1;
+
+	/* Fails for a counter at its limit only: then an interrupt is on its way anyhow. */
+	if (write(slot->interrupt, &one, sizeof(one)) < 0)
+		return;
+}
+
+void slots_init(struct slots *slots)
+{
+	slots->used = 0;
+	for (unsigned int i = 0; i < X86_VIRTIO_SLOTS; i++) {
+		struct slot *slot = &slots->slots[i];
+
+		slot->interrupt = -EBADF;
+		virtio_mmio_init(&slot->mmio, raise_interrupt, slot);
+	}
+}
+
+void slots_fini(struct slots *slots)
+{
+	for (unsigned int i = 0; i < X86_VIRTIO_SLOTS; i++) {
+		virtio_mmio_destroy(&slots->slots[i].mmio);
+		slots->slots[i].interrupt = close_fd(slots->slots[i].interrupt);
+	}
+}
+
+/* A notification that can't become an eventfd comes as an exit: slower, and as good. */
+static void tie_queues(struct accel *accel, const struct slot *slot, uint64_t address, bool add)
+{
+	for (unsigned int queue = 0;; queue++) {
+		int kick = virtio_mmio_kick_fd(&slot->mmio, queue);
+
+		if (kick < 0 ||
+			accel_ioeventfd(accel, address + VIRTIO_MMIO_QUEUE_NOTIFY, queue, kick, add,
+				NULL) < 0)
+			return;
+	}
+}
+
+int slots_attach(struct slots *slots, struct accel *accel, struct virtio_device *device,
+	unsigned int *ret_slot, struct error *err)
+{
+	unsigned int number = slots->used;
+	struct slot *slot = &slots->slots[number];
+	int r;
+
+	if (number == X86_VIRTIO_SLOTS)
+		return error_say(err, ENOSPC, "the machine's %u device slots are taken", number);
+	slot->interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (slot->interrupt < 0)
+		return error_set(err, errno, "make a device's interrupt");
+	r = accel_irqfd(accel, slot->interrupt, x86_virtio_slot_irq(number), true, err);
+	if (r >= 0) {
+		r = virtio_mmio_attach(&slot->mmio, device);
+		if (r < 0) {
+			error_set(err, -r, "attach a device to slot %u", number);
+			accel_irqfd(
+				accel, slot->interrupt, x86_virtio_slot_irq(number), false, NULL);
+		}
+	}
+	if (r < 0) {
+		slot->interrupt = close_fd(slot->interrupt);
+		return r;
+	}
+	tie_queues(accel, slot, x86_virtio_slot_address(number), true);
+	slots->used++;
+	*ret_slot = number;
+	return 0;
+}
+
+static struct slot *find(struct slots *slots, uint64_t gpa, size_t size, uint64_t *ret_offset)
+{
+	uint64_t offset = gpa - X86_VIRTIO_MMIO;
+	uint64_t number = offset / X86_VIRTIO_MMIO_SIZE;
+
+	*ret_offset = offset % X86_VIRTIO_MMIO_SIZE;
+	if (gpa < X86_VIRTIO_MMIO || number >= X86_VIRTIO_SLOTS ||
+		*ret_offset + size > X86_VIRTIO_MMIO_SIZE)
+		return NULL;
+	return &slots->slots[number];
+}
+
+void slots_read(struct slots *slots, uint64_t gpa, void *data, size_t size)
+{
+	uint64_t offset;
+	struct slot *slot = find(slots, gpa, size, &offset);
+
+	if (slot != NULL)
+		virtio_mmio_read(&slot->mmio, offset, data, size);
+	else
+		memset(data, 0xff, size);
+}
+
+void slots_write(struct slots *slots, uint64_t gpa, const void *data, size_t size)
+{
+	uint64_t offset;
+	struct slot *slot = find(slots, gpa, size, &offset);
+
+	if (slot != NULL)
+		virtio_mmio_write(&slot->mmio, offset, data, size);
+}

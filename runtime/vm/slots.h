@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The fixed table of virtio-mmio slots: which guest-physical page and interrupt line each one has,
+ * and what ties a device in it to the accelerator.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/vm/virtio/mmio.h"
+#include "runtime/vm/x86/layout.h"
+
+struct accel;
+struct error;
+
+struct slot {
+	struct virtio_mmio mmio;
+	int interrupt; /* eventfd tied to the slot's line; negative while the slot is empty */
+};
+
+struct slots {
+	unsigned int used; /* slots 0 to used - 1 have a device */
+	struct slot slots[X86_VIRTIO_SLOTS];
+};
+
+void slots_init(struct slots *slots);
+
+/* Frees the devices. No processor runs any more. */
+void slots_fini(struct slots *slots);
+
+/* As machine_attach(). */
+int slots_attach(struct slots *slots, struct accel *accel, struct virtio_device *device,
+	unsigned int *ret_slot, struct error *err);
+
+/* A guest's access to an address without memory; from any vCPU's thread. */
+void slots_read(struct slots *slots, uint64_t gpa, void *data, size_t size);
+void slots_write(struct slots *slots, uint64_t gpa, const void *data, size_t size);
