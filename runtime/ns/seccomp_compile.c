@@ -3,8 +3,10 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,12 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "runtime/ns/seccomp_shrink.h"
+
+/* <asm/unistd.h>: what tells an x32 number from an x86-64 one. */
+#ifndef X32_SYSCALL_BIT
+#define X32_SYSCALL_BIT 0x40000000
+#endif
 
 static void release_filter(scmp_filter_ctx *filter)
 {
@@ -224,7 +232,7 @@ static int export(scmp_filter_ctx filter, struct sock_filter **ret, unsigned sho
 	if (size <= 0 || size % (off_t)sizeof(struct sock_filter) != 0)
 		return error_say(err, EIO, "linux.seccomp: libseccomp made an impossible filter");
 	size_t count = (size_t)size / sizeof(struct sock_filter);
-	if (count > BPF_MAXINSNS)
+	if (count > UINT16_MAX / 2)
 		return error_say(err, E2BIG,
 			"linux.seccomp: the filter has %zu instructions, the kernel takes %d: "
 			"leave rules or architectures out",
@@ -237,6 +245,99 @@ static int export(scmp_filter_ctx filter, struct sock_filter **ret, unsigned sho
 		return error_set(err, errno, "linux.seccomp: read the filter");
 	*ret = take_ptr(&instructions);
 	*ret_count = (unsigned short)count;
+	return 0;
+}
+
+/* A refusal, which a program takes for an answer; ENOSYS lets it fall back to an older call. */
+static bool refuses(uint32_t action)
+{
+	return action != SCMP_ACT_ALLOW && action != SCMP_ACT_LOG && action != SCMP_ACT_NOTIFY &&
+		(action & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_TRACE &&
+		action != SCMP_ACT_ERRNO(ENOSYS);
+}
+
+/* The newest system call of an architecture that any rule names, or -1. */
+static int newest_number(const struct oci_seccomp *profile, uint32_t arch)
+{
+	int newest = -1;
+
+	for (size_t i = 0; i < profile->n_syscalls; i++) {
+		const struct string_list *names = &profile->syscalls[i].names;
+
+		for (size_t j = 0; j < names->count; j++) {
+			int number = seccomp_syscall_resolve_name_arch(arch, names->items[j]);
+
+			if (number > newest)
+				newest = number;
+		}
+	}
+	return newest;
+}
+
+/*
+ * One architecture's part of what is put before the filter: ENOSYS above `newest`, where x32's
+ * numbers, which x86-64 shares its architecture with, have a `newest_x32` of their own. Without one
+ * the filter itself decides about them. Returns how many instructions that took.
+ */
+#define NEWER_MAX 7
+static size_t write_newer(struct sock_filter *at, uint32_t arch, uint32_t newest, int newest_x32)
+{
+	const struct sock_filter plain[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arch, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	};
+	const struct sock_filter with_x32[NEWER_MAX] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arch, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_SYSCALL_BIT, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K,
+			newest_x32 < 0 ? UINT32_MAX : (uint32_t)newest_x32, 1, 2),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	};
+
+	if (arch == SCMP_ARCH_X86_64) {
+		memcpy(at, with_x32, sizeof(with_x32));
+		return NEWER_MAX;
+	}
+	memcpy(at, plain, sizeof(plain));
+	return sizeof(plain) / sizeof(plain[0]);
+}
+
+/*
+ * Puts before the filter that system calls newer than everything in the profile end in ENOSYS, as
+ * runc does: a program that tries a new call and is refused gives up, one that hears ENOSYS takes
+ * the old call.
+ */
+static int add_newer(const struct oci_seccomp *profile, scmp_filter_ctx filter,
+	struct sock_filter **program, unsigned short *count, struct error *err)
+{
+	static const uint32_t archs[] = { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_AARCH64,
+		SCMP_ARCH_ARM, SCMP_ARCH_PPC64LE, SCMP_ARCH_PPC64, SCMP_ARCH_PPC, SCMP_ARCH_S390X,
+		SCMP_ARCH_S390, SCMP_ARCH_RISCV64 };
+	size_t most = sizeof(archs) / sizeof(archs[0]) * NEWER_MAX, n = 0;
+	_cleanup_free_ struct sock_filter *longer = calloc(most + *count, sizeof(*longer));
+
+	if (longer == NULL)
+		return error_set(err, ENOMEM, "linux.seccomp: complete the filter");
+	int newest_x32 = seccomp_arch_exist(filter, SCMP_ARCH_X32) == 0
+		? newest_number(profile, SCMP_ARCH_X32)
+		: -1;
+	for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]); i++) {
+		if (seccomp_arch_exist(filter, archs[i]) != 0)
+			continue;
+		int newest = newest_number(profile, archs[i]);
+		if (newest >= 0)
+			n += write_newer(longer + n, archs[i], (uint32_t)newest, newest_x32);
+	}
+	memcpy(longer + n, *program, *count * sizeof(*longer));
+	free(*program);
+	*program = take_ptr(&longer);
+	*count = (unsigned short)(*count + n);
 	return 0;
 }
 
@@ -261,5 +362,24 @@ int seccomp_compile(const struct oci_seccomp *profile, struct sock_filter **ret,
 	status = add_rules(filter, profile, default_action, err);
 	if (status < 0)
 		return status;
-	return export(filter, ret, ret_count, err);
+
+	_cleanup_free_ struct sock_filter *program = NULL;
+	unsigned short count;
+	status = export(filter, &program, &count, err);
+	if (status < 0)
+		return status;
+	if (refuses(default_action)) {
+		status = add_newer(profile, filter, &program, &count, err);
+		if (status < 0)
+			return status;
+	}
+	seccomp_shrink(&program, &count);
+	if (count > BPF_MAXINSNS)
+		return error_say(err, E2BIG,
+			"linux.seccomp: the filter has %u instructions, the kernel takes %d: leave "
+			"rules or architectures out",
+			count, BPF_MAXINSNS);
+	*ret = take_ptr(&program);
+	*ret_count = count;
+	return 0;
 }
