@@ -232,19 +232,20 @@ static void do_line(char **field)
 		do_gate(field);
 }
 
-static size_t split(char *line, char **field)
+static void split(char *line, char **field)
 {
+	static char empty[] = "";
 	size_t count = 0;
 	char *next;
 
-	memset(field, 0, FIELDS_MAX * sizeof(*field));
+	for (size_t i = 0; i < FIELDS_MAX; i++)
+		field[i] = empty;
 	for (; line != NULL && count < FIELDS_MAX; line = next, count++) {
 		next = strchr(line, '\t');
 		if (next != NULL)
 			*next++ = '\0';
 		field[count] = line;
 	}
-	return count;
 }
 
 static bool is_exec_line(const char *name)
@@ -296,6 +297,8 @@ static _Noreturn void execute_plan(bool exec)
 	}
 	umask(022);
 	check(syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC), "close_range", "3-");
+	if (plan.arguments[0] == NULL)
+		fail("execute", "nothing");
 	execve(plan.arguments[0], plan.arguments, plan.environment);
 	fail("execve", plan.arguments[0]);
 }
