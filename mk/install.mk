@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make install DESTDIR= PREFIX=     program, helper programs, manual page, completions
+# make uninstall DESTDIR= PREFIX=
+# make check-install                installs into a temporary directory, looks, uninstalls
+
+BINDIR ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/caisson
+MANDIR ?= $(PREFIX)/share/man
+BASH_COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETION_DIR ?= $(PREFIX)/share/zsh/site-functions
+FISH_COMPLETION_DIR ?= $(PREFIX)/share/fish/vendor_completions.d
+INSTALL ?= install
+
+# Programs that caisson itself executes; the rules that make them add to this.
+HELPERS ?=
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASH_COMPLETION_DIR) \
+		$(DESTDIR)$(ZSH_COMPLETION_DIR) $(DESTDIR)$(FISH_COMPLETION_DIR)
+	$(INSTALL) -m 755 $(BUILD)/caisson $(DESTDIR)$(BINDIR)/caisson
+	$(if $(strip $(HELPERS)),$(INSTALL) -d $(DESTDIR)$(LIBEXECDIR))
+	$(if $(strip $(HELPERS)),$(INSTALL) -m 755 $(HELPERS) $(DESTDIR)$(LIBEXECDIR)/)
+	$(INSTALL) -m 644 docs/caisson.8 $(DESTDIR)$(MANDIR)/man8/caisson.8
+	$(INSTALL) -m 644 completions/caisson.bash $(DESTDIR)$(BASH_COMPLETION_DIR)/caisson
+	$(INSTALL) -m 644 completions/_caisson $(DESTDIR)$(ZSH_COMPLETION_DIR)/_caisson
+	$(INSTALL) -m 644 completions/caisson.fish $(DESTDIR)$(FISH_COMPLETION_DIR)/caisson.fish
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/caisson $(DESTDIR)$(MANDIR)/man8/caisson.8 \
+		$(DESTDIR)$(BASH_COMPLETION_DIR)/caisson $(DESTDIR)$(ZSH_COMPLETION_DIR)/_caisson \
+		$(DESTDIR)$(FISH_COMPLETION_DIR)/caisson.fish
+	rm -rf $(DESTDIR)$(LIBEXECDIR)
+
+check-install: all
+	tests/check-install $(BUILD)
+
+.PHONY: install uninstall check-install
