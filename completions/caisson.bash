@@ -47,7 +47,7 @@ _caisson() {
 		return
 		;;
 	--log-level)
-		mapfile -t COMPREPLY < <(compgen -W 'debug info warn error' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'error warning info debug' -- "$cur")
 		return
 		;;
 	--cgroup-manager)

@@ -12,7 +12,7 @@ complete -c caisson -f
 complete -c caisson -n $none -l root -x -a '(__fish_complete_directories)' -d 'Where the state is kept'
 complete -c caisson -n $none -l log -r -F -d 'Where warnings and errors go'
 complete -c caisson -n $none -l log-format -x -a 'text json' -d 'Form of the log'
-complete -c caisson -n $none -l log-level -x -a 'debug info warn error' -d 'What is logged'
+complete -c caisson -n $none -l log-level -x -a 'error warning info debug' -d 'What is logged'
 complete -c caisson -n $none -l debug -d 'Log everything'
 complete -c caisson -n $none -l systemd-cgroup -d 'Let systemd make the control group'
 complete -c caisson -n $none -l cgroup-manager -x -a 'cgroupfs systemd disabled' -d 'Who makes the control group'
