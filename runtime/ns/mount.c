@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -311,15 +312,26 @@ int mount_apply_options(int tree, const struct mount_options *options, unsigned 
 	return r;
 }
 
+static bool is_directory(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int mount_attach(int tree, int target, struct error *err)
 {
-	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) ==
-		0)
+	const unsigned int flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+	int errnum;
+
+	if (move_mount(tree, "", target, "", flags) == 0)
 		return 0;
-	if (errno == ENOTDIR)
-		return error_say(err, ENOTDIR,
-			"a file can't be mounted on a directory, nor a directory on a file");
-	return error_set(err, errno, "move the mount to its mount point");
+	errnum = errno;
+	if (is_directory(tree) != is_directory(target))
+		return error_say(err, ENOTDIR, "a %s can't be mounted on a %s",
+			is_directory(tree) ? "directory" : "file",
+			is_directory(target) ? "directory" : "file");
+	return error_set(err, errnum, "move the mount to its mount point");
 }
 
 int mount_clone(int fd, bool recursive, struct error *err)

@@ -386,6 +386,556 @@ static void test_binds(void **state)
 	run(&f);
 }
 
+/* ---- links where there must be none ---- */
+
+static void link_in_root(struct fixture *f, const char *name)
+{
+	add_default_mounts(f);
+	CHECK(symlink(in_top("host"), in_top("bundle/rootfs/%s", name)) == 0);
+}
+
+static void link_proc(struct fixture *f)
+{
+	link_in_root(f, "proc");
+}
+
+static void link_sys(struct fixture *f)
+{
+	link_in_root(f, "sys");
+}
+
+static void link_dev(struct fixture *f)
+{
+	link_in_root(f, "dev");
+}
+
+static bool is_empty_directory(const char *path)
+{
+	struct stat st;
+
+	return rmdir(path) == 0 && mkdir(path, 0755) == 0 && stat(path, &st) == 0;
+}
+
+static void host_is_untouched(struct fixture *f)
+{
+	(void)f;
+	CHECK(is_empty_directory(in_top("host")));
+}
+
+/* CVE-2019-16884, 2019-19921, 2023-27561, 2023-28642, 2026-41579, 2026-47766 */
+static void test_links_in_place_of_proc_sys_dev(void **state)
+{
+	void (*const changes[])(struct fixture *) = { link_proc, link_sys, link_dev };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct fixture f = {
+			.change = changes[i],
+			.fails = "is a symbolic link",
+			.after = host_is_untouched,
+		};
+
+		run(&f);
+	}
+}
+
+static void proc_by_a_link(struct fixture *f)
+{
+	add_default_mounts(f);
+	CHECK(symlink("/proc/self", in_top("bundle/rootfs/innocent")) == 0);
+	add_mount(f, "/innocent/attr", "tmpfs", "tmpfs");
+}
+
+static void test_mount_into_proc_by_a_link(void **state)
+{
+	struct fixture f = { .change = proc_by_a_link, .fails = "mounts[7] (/innocent/attr): " };
+
+	(void)state;
+	run(&f);
+}
+
+static void fake_proc(struct fixture *f)
+{
+	add_mount(f, "/proc", "bind", in_top("host"))->options = words("rbind", NULL);
+}
+
+static void test_fake_proc_is_refused(void **state)
+{
+	struct fixture f = { .change = fake_proc, .fails = "only a procfs" };
+
+	(void)state;
+	run(&f);
+}
+
+static void escaping_links(struct fixture *f)
+{
+	add_default_mounts(f);
+	CHECK(symlink(in_top("host"), in_top("bundle/rootfs/out")) == 0);
+	CHECK(symlink("../../../../../../..", in_top("bundle/rootfs/up")) == 0);
+	add_mount(f, "/out/made", "tmpfs", "tmpfs");
+	add_mount(f, "/up/made", "tmpfs", "tmpfs");
+}
+
+static void check_escaping_links(struct fixture *f)
+{
+	(void)f;
+	CHECK(type_of("/made") == TMPFS_MAGIC && type_of("/out/made") == TMPFS_MAGIC);
+}
+
+static void test_links_that_lead_out(void **state)
+{
+	struct fixture f = {
+		.change = escaping_links,
+		.check = check_escaping_links,
+		.after = host_is_untouched,
+	};
+
+	(void)state;
+	run(&f);
+}
+
+/* ---- file systems and their options ---- */
+
+static void add_tmpfs(struct fixture *f)
+{
+	add_default_mounts(f);
+	CHECK(mkdir(in_top("bundle/rootfs/var"), 0755) == 0);
+	CHECK(mkdir(in_top("bundle/rootfs/var/lib"), 0700) == 0);
+	CHECK(chown(in_top("bundle/rootfs/var/lib"), 5, 6) == 0);
+	write_file(in_top("bundle/rootfs/var/lib/file"), "content");
+	CHECK(chown(in_top("bundle/rootfs/var/lib/file"), 7, 8) == 0);
+	CHECK(chmod(in_top("bundle/rootfs/var/lib/file"), 04751) == 0);
+	CHECK(symlink("lib/file", in_top("bundle/rootfs/var/link")) == 0);
+	CHECK(mkfifo(in_top("bundle/rootfs/var/fifo"), 0640) == 0);
+	CHECK(chmod(in_top("bundle/rootfs/var"), 02710) == 0);
+	add_mount(f, "/var", "tmpfs", "tmpfs")->options = words(
+		"tmpcopyup", "ro", "size=1m,nr_inodes=100", NULL);
+	add_mount(f, "/var/lib/below", "tmpfs", "tmpfs")->options = words(
+		"rro", "noexec", "mode=700", NULL);
+	add_mount(f, "/quiet", "tmpfs", "tmpfs")->options = words(
+		"silent", "nodev", "size=64k", "rnosuid", NULL);
+}
+
+static void check_tmpfs(struct fixture *f)
+{
+	struct stat st;
+	struct statfs fs;
+
+	check_default(f);
+	CHECK(has_text("/var/lib/file", "content") && links_to("/var/link", "lib/file"));
+	CHECK(stat("/var", &st) == 0 && (st.st_mode & 07777) == 02710);
+	CHECK(stat("/var/lib", &st) == 0 && st.st_uid == 5 && st.st_gid == 6 &&
+		(st.st_mode & 07777) == 0700);
+	CHECK(stat("/var/lib/file", &st) == 0 && st.st_uid == 7 && st.st_gid == 8 &&
+		(st.st_mode & 07777) == 04751);
+	CHECK(stat("/var/fifo", &st) == 0 && S_ISFIFO(st.st_mode) && (st.st_mode & 0777) == 0640);
+	CHECK(flags_of("/var") & ST_RDONLY);
+	CHECK(statfs("/var", &fs) == 0 && fs.f_blocks * (uint64_t)fs.f_bsize == 1 << 20);
+	CHECK((flags_of("/var/lib/below") & (ST_RDONLY | ST_NOEXEC)) == (ST_RDONLY | ST_NOEXEC));
+	CHECK(stat("/var/lib/below", &st) == 0 && (st.st_mode & 07777) == 0700);
+	CHECK(type_of("/quiet") == TMPFS_MAGIC);
+	CHECK((flags_of("/quiet") & (ST_NODEV | ST_NOSUID)) == (ST_NODEV | ST_NOSUID));
+	CHECK(statfs("/quiet", &fs) == 0 && fs.f_blocks * (uint64_t)fs.f_bsize == 1 << 16);
+}
+
+static void test_tmpfs(void **state)
+{
+	struct fixture f = { .change = add_tmpfs, .check = check_tmpfs };
+
+	(void)state;
+	run(&f);
+}
+
+static void add_wrong_option(struct fixture *f)
+{
+	add_mount(f, "/a", "tmpfs", "tmpfs")->options = words("size=lots", NULL);
+}
+
+static void add_unknown_type(struct fixture *f)
+{
+	add_mount(f, "/a", "nosuchfs", "x");
+}
+
+static void add_missing_source(struct fixture *f)
+{
+	add_mount(f, "/a", "bind", "/nowhere/at/all")->options = words("bind", NULL);
+}
+
+static void add_file_on_directory(struct fixture *f)
+{
+	write_file(in_top("host/file"), "x");
+	CHECK(mkdir(in_top("bundle/rootfs/a"), 0755) == 0);
+	add_mount(f, "/a", "bind", in_top("host/file"))->options = words("bind", NULL);
+}
+
+static void add_no_type(struct fixture *f)
+{
+	add_mount(f, "/a", NULL, NULL)->options = words("ro", NULL);
+}
+
+static void add_proc_file(struct fixture *f)
+{
+	add_default_mounts(f);
+	add_mount(f, "/proc/sys/kernel", "tmpfs", "tmpfs");
+}
+
+static void set_label(struct fixture *f)
+{
+	f->config.linux.mount_label = (char *)"system_u:object_r:container_file_t:s0";
+}
+
+static void set_no_pivot(struct fixture *f)
+{
+	f->options.no_pivot = true;
+}
+
+static void set_propagation(struct fixture *f)
+{
+	f->config.linux.rootfs_propagation = (char *)"public";
+}
+
+static void set_missing_root(struct fixture *f)
+{
+	f->config.root.path = (char *)"none";
+}
+
+static void set_no_mount_namespace(struct fixture *f)
+{
+	f->options.mount_namespace = false;
+	add_default_mounts(f);
+}
+
+static void test_errors(void **state)
+{
+	static const struct {
+		void (*change)(struct fixture *);
+		const char *message;
+	} cases[] = {
+		{ add_wrong_option, "mounts[0] (/a): option size=lots" },
+		{ add_unknown_type,
+			"mounts[0] (/a): this kernel has no file system type nosuchfs" },
+		{ add_missing_source,
+			"mounts[0] (/a): the source /nowhere/at/all does not exist on the host" },
+		{ add_file_on_directory, "mounts[0] (/a): a file can't be mounted on a directory" },
+		{ add_no_type, "mounts[0] (/a): type is missing" },
+		{ add_proc_file,
+			"mounts[7] (/proc/sys/kernel): nothing may be mounted below /proc" },
+		{ set_label, "linux.mountLabel" },
+		{ set_no_pivot, "--no-pivot is refused" },
+		{ set_propagation, "linux.rootfsPropagation: public" },
+		{ set_missing_root, "root.path: open" },
+		{ set_no_mount_namespace, "mounts: needs a mount namespace" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f = { .change = cases[i].change, .fails = cases[i].message };
+
+		run(&f);
+	}
+}
+
+/* ---- devices ---- */
+
+static struct oci_device devices[] = {
+	{ .path = (char *)"/dev/null",
+		.type = 'c',
+		.major = 1,
+		.minor = 3,
+		.file_mode = { true, 0600 },
+		.uid = { true, 3 },
+		.gid = { true, 4 } },
+	{ .path = (char *)"/dev/sub/loop", .type = 'b', .major = 7, .minor = 0 },
+	{ .path = (char *)"/dev/pipe", .type = 'p', .file_mode = { true, 0620 } },
+};
+
+static void add_devices(struct fixture *f)
+{
+	add_default_mounts(f);
+	f->config.linux.devices = devices;
+	f->config.linux.n_devices = 3;
+	umask(077);
+}
+
+static void check_devices(struct fixture *f)
+{
+	struct stat st;
+
+	(void)f;
+	CHECK(is_device("/dev/null", 1, 3) && stat("/dev/null", &st) == 0);
+	CHECK((st.st_mode & 07777) == 0600 && st.st_uid == 3 && st.st_gid == 4);
+	CHECK(stat("/dev/sub/loop", &st) == 0 && S_ISBLK(st.st_mode));
+	CHECK(st.st_rdev == makedev(7, 0) && (st.st_mode & 07777) == 0666);
+	CHECK(stat("/dev/pipe", &st) == 0 && S_ISFIFO(st.st_mode) && (st.st_mode & 0777) == 0620);
+	CHECK(stat("/dev/zero", &st) == 0 && (st.st_mode & 07777) == 0666);
+	CHECK(umask(0) == 077);
+}
+
+static void add_fake_device(struct fixture *f)
+{
+	(void)f;
+	CHECK(mkdir(in_top("bundle/rootfs/dev"), 0755) == 0);
+	CHECK(symlink(in_top("host/made"), in_top("bundle/rootfs/dev/null")) == 0);
+}
+
+/* A user namespace can't make nodes: it gets the host's, which must be what they are called. */
+static void add_wrong_device(struct fixture *f)
+{
+	static struct oci_device wrong = {
+		.path = (char *)"/dev/zero", .type = 'c', .major = 1, .minor = 3
+	};
+
+	add_default_mounts(f);
+	f->config.linux.devices = &wrong;
+	f->config.linux.n_devices = 1;
+}
+
+static void host_dev(struct fixture *f)
+{
+	CHECK(mkdir(in_top("host/dev"), 0755) == 0);
+	add_mount(f, "/dev", "bind", in_top("host/dev"))->options = words("rbind", NULL);
+}
+
+static void check_host_dev(struct fixture *f)
+{
+	(void)f;
+	CHECK(access("/dev/null", F_OK) < 0 && access("/dev/fd", F_OK) < 0);
+}
+
+static void test_devices(void **state)
+{
+	struct fixture f = { .change = add_devices, .check = check_devices };
+
+	(void)state;
+	run(&f);
+	f = (struct fixture){
+		.change = add_fake_device, .fails = "/dev/null exists", .after = host_is_untouched
+	};
+	run(&f);
+	f = (struct fixture){
+		.change = add_wrong_device, .user_namespace = true, .fails = "is not the device 1:3"
+	};
+	run(&f);
+	/* Nothing is made in a /dev of the host's. */
+	f = (struct fixture){ .change = host_dev, .check = check_host_dev };
+	run(&f);
+}
+
+/* ---- links as sources and destinations ---- */
+
+static void add_link_options(struct fixture *f)
+{
+	write_file(in_top("host/real"), "real");
+	CHECK(symlink("real", in_top("host/link")) == 0);
+	write_file(in_top("bundle/rootfs/target"), "target");
+	CHECK(symlink("target", in_top("bundle/rootfs/over")) == 0);
+	add_mount(f, "/followed", "bind", in_top("host/link"))->options = words("bind", NULL);
+	add_mount(f, "/etc/copied", "bind", in_top("host/link"))->options = words(
+		"bind", "copy-symlink", NULL);
+	add_mount(f, "/over", "bind", in_top("host/real"))->options = words(
+		"bind", "dest-nofollow", NULL);
+	add_mount(f, "/mounted", "bind", in_top("host/link"))->options = words(
+		"bind", "src-nofollow", NULL);
+}
+
+static void check_link_options(struct fixture *f)
+{
+	(void)f;
+	CHECK(has_text("/followed", "real"));
+	CHECK(links_to("/etc/copied", "real"));
+	CHECK(has_text("/over", "real") && has_text("/target", "target"));
+	CHECK(links_to("/mounted", "real"));
+}
+
+static void test_link_options(void **state)
+{
+	struct fixture f = { .change = add_link_options, .check = check_link_options };
+
+	(void)state;
+	run(&f);
+}
+
+/* ---- idmapped mounts ---- */
+
+static struct oci_id_mapping container_ids = { 0, 100000, 65536 };
+static struct oci_id_mapping mount_ids = { 0, 5000, 10 };
+
+static void add_idmaps(struct fixture *f)
+{
+	struct oci_mount *mount;
+
+	CHECK(mkdir(in_top("host/dir"), 0755) == 0);
+	CHECK(chown(in_top("host/dir"), 3, 4) == 0);
+	mount = add_mount(f, "/mapped", "bind", in_top("host/dir"));
+	mount->options = words("bind", NULL);
+	mount->uid_mappings = mount->gid_mappings = (struct oci_id_mappings){ &mount_ids, 1 };
+	add_mount(f, "/option", "bind", in_top("host/dir"))->options = words(
+		"bind", "idmap=uids=0-7000-10;gids=0-8000-10", NULL);
+	if (!f->user_namespace)
+		return;
+	f->config.linux.uid_mappings = (struct oci_id_mappings){ &container_ids, 1 };
+	f->config.linux.gid_mappings = (struct oci_id_mappings){ &container_ids, 1 };
+	add_mount(f, "/container", "bind", in_top("host/dir"))->options = words(
+		"rbind", "ridmap", "rprivate", NULL);
+}
+
+static void check_idmaps(struct fixture *f)
+{
+	struct stat st;
+
+	if (f->user_namespace) {
+		CHECK(stat("/container", &st) == 0 && st.st_uid == 3 && st.st_gid == 4);
+		return;
+	}
+	CHECK(stat("/mapped", &st) == 0 && st.st_uid == 5003 && st.st_gid == 5004);
+	CHECK(stat("/option", &st) == 0 && st.st_uid == 7003 && st.st_gid == 8004);
+}
+
+static void test_idmapped_mounts(void **state)
+{
+	struct fixture f = { .change = add_idmaps, .check = check_idmaps };
+
+	(void)state;
+	run(&f);
+	f = (struct fixture){ .change = add_idmaps, .check = check_idmaps, .user_namespace = true };
+	run(&f);
+}
+
+/* ---- cgroup, notify socket, remount ---- */
+
+static void without_cgroup_namespace(struct fixture *f)
+{
+	add_default_mounts(f);
+	f->mounts[6].options = words("rw", "nosuid", NULL);
+	f->options.cgroup_namespace = false;
+	f->options.notify_socket_directory = in_top("host");
+	add_mount(f, "/run", "tmpfs", "tmpfs");
+	add_mount(f, "/run", NULL, NULL)->options = words(
+		"remount", "noexec", "size=128k", "nosuid", NULL);
+	write_file(in_top("host/notify.sock"), "sock");
+	add_mount(f, "/file", "bind", in_top("host/notify.sock"))->options = words("bind", NULL);
+	add_mount(f, "/file", "bind", in_top("host/notify.sock"))->options = words(
+		"bind", "remount", "ro", NULL);
+}
+
+static void check_without_cgroup_namespace(struct fixture *f)
+{
+	struct statfs fs;
+
+	check_default(f);
+	/* CVE-2023-25809 */
+	CHECK(flags_of("/sys/fs/cgroup") & ST_RDONLY);
+	CHECK(has_text("/run/notify/notify.sock", "sock"));
+	CHECK(statfs("/run", &fs) == 0 && fs.f_blocks * (uint64_t)fs.f_bsize == 1 << 17);
+	CHECK(flags_of("/run") & ST_NOEXEC && flags_of("/file") & ST_RDONLY);
+}
+
+static void test_cgroup_notify_remount(void **state)
+{
+	struct fixture f = {
+		.change = without_cgroup_namespace,
+		.check = check_without_cgroup_namespace,
+	};
+
+	(void)state;
+	run(&f);
+}
+
+/* ---- propagation ---- */
+
+static bool mountinfo_has(const char *mount_point, const char *field)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char line[4096], point[256];
+	bool found = false;
+
+	CHECK(file != NULL);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		char *end = strstr(line, " - ");
+
+		if (end != NULL)
+			*end = '\0';
+		if (sscanf(line, "%*s %*s %*s %*s %255s", point) == 1 &&
+			strcmp(point, mount_point) == 0)
+			found = strstr(line, field) != NULL;
+	}
+	fclose(file);
+	return found;
+}
+
+static void share_host(struct fixture *f, const char *propagation)
+{
+	CHECK(mount(NULL, top, NULL, MS_SHARED, NULL) == 0);
+	CHECK(mkdir(in_top("host/a"), 0755) == 0 && mkdir(in_top("host/b"), 0755) == 0);
+	f->config.linux.rootfs_propagation = (char *)propagation;
+	add_default_mounts(f);
+	add_mount(f, "/default", "bind", in_top("host"))->options = words("rbind", NULL);
+	add_mount(f, "/shared", "bind", in_top("host"))->options = words("rbind", "rshared", NULL);
+	add_mount(f, "/private", "bind", in_top("host"))->options = words(
+		"rbind", "rslave", "rprivate", NULL);
+}
+
+static void share_by_default(struct fixture *f)
+{
+	share_host(f, NULL);
+}
+
+static void share_shared(struct fixture *f)
+{
+	share_host(f, "shared");
+}
+
+static void check_default_propagation(struct fixture *f)
+{
+	(void)f;
+	CHECK(mountinfo_has("/default", "master:") && !mountinfo_has("/default", "shared:"));
+	CHECK(mountinfo_has("/shared", "master:") && mountinfo_has("/shared", "shared:"));
+	CHECK(!mountinfo_has("/private", "master:") && !mountinfo_has("/private", "shared:"));
+	CHECK(!mountinfo_has("/", "master:") && !mountinfo_has("/", "shared:"));
+	CHECK(mount("in", "/shared/a", "tmpfs", 0, NULL) == 0);
+}
+
+static void check_shared_propagation(struct fixture *f)
+{
+	(void)f;
+	CHECK(mountinfo_has("/", "shared:"));
+	CHECK(mountinfo_has("/shared", "shared:") && !mountinfo_has("/shared", "master:"));
+	CHECK(!mountinfo_has("/private", "shared:"));
+	CHECK(mount("in", "/shared/a", "tmpfs", 0, NULL) == 0);
+}
+
+static void nothing_came_out(struct fixture *f)
+{
+	(void)f;
+	CHECK(rmdir(in_top("host/a")) == 0);
+}
+
+static void mount_came_out(struct fixture *f)
+{
+	(void)f;
+	CHECK(rmdir(in_top("host/a")) < 0 && errno == EBUSY);
+	CHECK(!mountinfo_has(in_top("bundle/rootfs"), ""));
+	CHECK(access(in_top("bundle/rootfs/dev/null"), F_OK) < 0);
+}
+
+static void test_propagation(void **state)
+{
+	struct fixture f = {
+		.change = share_by_default,
+		.check = check_default_propagation,
+		.after = nothing_came_out,
+	};
+
+	(void)state;
+	run(&f);
+	f = (struct fixture){
+		.change = share_shared,
+		.check = check_shared_propagation,
+		.after = mount_came_out,
+	};
+	run(&f);
+}
+
 static int make_top(void **state)
 {
 	(void)state;
@@ -408,6 +958,17 @@ int main(void)
 		cmocka_unit_test(test_default_config),
 		cmocka_unit_test(test_default_config_in_user_namespace),
 		cmocka_unit_test(test_binds),
+		cmocka_unit_test(test_links_in_place_of_proc_sys_dev),
+		cmocka_unit_test(test_mount_into_proc_by_a_link),
+		cmocka_unit_test(test_fake_proc_is_refused),
+		cmocka_unit_test(test_links_that_lead_out),
+		cmocka_unit_test(test_tmpfs),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_link_options),
+		cmocka_unit_test(test_idmapped_mounts),
+		cmocka_unit_test(test_cgroup_notify_remount),
+		cmocka_unit_test(test_propagation),
 	};
 
 	return cmocka_run_group_tests_name("rootfs", tests, make_top, remove_top);
