@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
@@ -99,6 +100,9 @@ static char *line_to_restore(const struct cgroup_write *write, const char *file,
 	/* An idle cgroup reads as weight 0, which cannot be written: cpu.idle brings it back. */
 	if (strcmp(file, "cpu.weight") == 0 && *text == '0')
 		return NULL;
+	/* Nothing set is nothing to put back, but for a cpuset, where it means the parent's. */
+	if (write->key == NULL && *text == '\0' && strncmp(file, "cpuset.", 7) != 0)
+		return NULL;
 	if (write->key == NULL)
 		return strndup(text, strcspn(text, "\n"));
 
@@ -115,19 +119,27 @@ static char *line_to_restore(const struct cgroup_write *write, const char *file,
 	return asprintf(&line, "%s %s", write->key, write->key_default) < 0 ? NULL : line;
 }
 
-static void save(const struct cgroup_write *write, int fd, struct saved *saved)
+static struct saved save_file(const struct cgroup_write *write, const char *file, int fd)
 {
+	struct saved saved = { .write = write, .file = file };
 	_cleanup_free_ char *text = NULL;
-	const char *file = write->file;
-	ssize_t n = cgroup_file_read_all(fd, file, (size_t)1 << 20, &text);
 
-	if (n == -ENOENT && write->other_file != NULL) {
+	if (cgroup_file_read_all(fd, file, (size_t)1 << 20, &text) >= 0)
+		saved.text = line_to_restore(write, file, text);
+	return saved;
+}
+
+/* Adds what `write` is about to change: one or two files. */
+static void save(const struct cgroup_write *write, int fd, struct saved *saved, size_t *count)
+{
+	const char *file = write->file;
+
+	/* Leaving idle resets the weight: it comes back after cpu.idle, so it is saved before. */
+	if (strcmp(file, "cpu.idle") == 0)
+		saved[(*count)++] = save_file(write, "cpu.weight", fd);
+	if (write->other_file != NULL && faccessat(fd, file, F_OK, 0) < 0)
 		file = write->other_file;
-		n = cgroup_file_read_all(fd, file, (size_t)1 << 20, &text);
-	}
-	*saved = (struct saved){ .write = write, .file = file };
-	if (n >= 0)
-		saved->text = line_to_restore(write, file, text);
+	saved[(*count)++] = save_file(write, file, fd);
 }
 
 /* Backwards, so that a file that was written twice ends as it began. */
@@ -146,7 +158,7 @@ static void restore(int fd, struct saved *saved, size_t count)
 			if (status == -EINVAL && pass == 0)
 				again = true;
 			else if (status < 0)
-				log_warning("%s: cannot put %s back: %s", saved[i].file,
+				log_warning("%s: cannot put '%s' back: %s", saved[i].file,
 					saved[i].text, strerror(-status));
 		}
 	}
@@ -184,12 +196,17 @@ static int write_all(const struct cgroup_plan *plan, int fd, enum cgroup_phase p
 
 		if (!in_phase(write, phase))
 			continue;
+		size_t before = *n_saved;
+
 		if (saved != NULL)
-			save(write, fd, &saved[(*n_saved)++]);
+			save(write, fd, saved, n_saved);
 		status = write_one(write, fd, &file, &first);
 		if (status == -EINVAL && write->may_retry) {
 			again = true;
 		} else if (status < 0) {
+			/* A write that was refused has changed nothing. */
+			while (*n_saved > before)
+				free(saved[--*n_saved].text);
 			if (err != NULL)
 				*err = first;
 			return status;
@@ -224,7 +241,7 @@ int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, enum cgroup_phase 
 	if (status < 0)
 		return status;
 	if (undo) {
-		saved = calloc(plan->count, sizeof(*saved));
+		saved = calloc(2 * plan->count, sizeof(*saved));
 		if (saved == NULL)
 			return error_set(err, ENOMEM, "cgroup: set limits");
 	}

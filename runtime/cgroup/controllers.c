@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,29 +65,65 @@ struct refusal {
 	char level[256];
 };
 
-static void enable_at(int fd, const char *level, unsigned int mask, struct refusal *refusal)
+static void refuse(struct refusal *refusal, const char *level, int errnum)
+{
+	refusal->errnum = errnum;
+	snprintf(refusal->level, sizeof(refusal->level), "%.255s", level);
+	log_debug("cgroup %s: cgroup.subtree_control: %s", level, strerror(errnum));
+}
+
+static int write_controllers(int fd, unsigned int mask)
 {
 	char text[160];
-	int used = 0, status;
+	int used = 0;
 
 	for (unsigned int rest = mask; rest != 0; rest &= rest - 1)
 		used += snprintf(text + used, sizeof(text) - (size_t)used, "%s+%s",
 			used > 0 ? " " : "", cgroup_controller_name(rest));
-	status = cgroup_file_write(fd, "cgroup.subtree_control", text);
+	return cgroup_file_write(fd, "cgroup.subtree_control", text);
+}
+
+static bool has_processes(int fd)
+{
+	char text[16];
+
+	return cgroup_file_read(fd, "cgroup.procs", text, sizeof(text)) > 0;
+}
+
+/* Controllers that threads can be under: all others need a cgroup without processes above. */
+#define THREADED (CGROUP_CPU | CGROUP_CPUSET | CGROUP_PIDS)
+
+/* Enables `mask` at a level whose child has `have`. */
+static void enable_at(
+	int fd, const char *level, unsigned int mask, unsigned int have, struct refusal *refusal)
+{
+	bool is_root = strcmp(level, "/") == 0;
+	int status;
+
+	/*
+	 * With a process of its own, a cgroup that hands down threaded controllers only would turn
+	 * into a threaded domain, and the one below into one that no process can enter.
+	 */
+	if (!is_root && ((mask | have) & ~(unsigned int)THREADED) == 0 && has_processes(fd)) {
+		refuse(refusal, level, EBUSY);
+		return;
+	}
+	status = write_controllers(fd, mask);
 	if (status == 0)
 		return;
+	refuse(refusal, level, -status);
 	/* The write is all or nothing: one refused controller must not take the others along. */
-	for (unsigned int rest = mask; rest != 0 && (mask & (mask - 1)) != 0; rest &= rest - 1) {
-		snprintf(text, sizeof(text), "+%s", cgroup_controller_name(rest));
-		status = cgroup_file_write(fd, "cgroup.subtree_control", text);
+	if (status == -EBUSY || status == -EOPNOTSUPP || status == -EACCES || status == -EPERM)
+		return;
+	for (unsigned int rest = mask; rest != 0; rest &= rest - 1) {
+		unsigned int one = rest & -rest;
+
+		if ((one & THREADED) != 0 && !is_root && has_processes(fd))
+			continue;
+		status = write_controllers(fd, one);
 		if (status < 0)
-			refusal->errnum = -status;
+			refuse(refusal, level, -status);
 	}
-	if (status < 0)
-		refusal->errnum = -status;
-	snprintf(refusal->level, sizeof(refusal->level), "%.255s", level);
-	log_debug("cgroup %s: cgroup.subtree_control: cannot enable all controllers: %s", level,
-		strerror(refusal->errnum));
 }
 
 /* Says why `missing` did not reach the cgroup at `path`. */
@@ -154,12 +191,12 @@ int cgroup_controllers_enable(int root, const char *path, int fd, unsigned int w
 				child = opened;
 			}
 
-			unsigned int missing = wanted & ~controllers_of(child);
+			unsigned int below = controllers_of(child), missing = wanted & ~below;
 
 			if (missing != 0) {
 				snprintf(level, sizeof(level), "%.*s", (int)(slash - path), path);
 				enable_at(parent >= 0 ? parent : root, *level != '\0' ? level : "/",
-					missing, &refusal);
+					missing, below, &refusal);
 			}
 			if (parent >= 0)
 				close(parent);
