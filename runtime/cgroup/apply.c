@@ -164,11 +164,6 @@ static void restore(int fd, struct saved *saved, size_t count)
 	}
 }
 
-static bool in_phase(const struct cgroup_write *write, enum cgroup_phase phase)
-{
-	return phase == CGROUP_PHASE_ALL || (phase == CGROUP_PHASE_LATE) == write->late;
-}
-
 /* memory.checkBeforeUpdate: a limit below what is in use would call the OOM killer. */
 static int check_usage(const struct cgroup_plan *plan, int fd, struct error *err)
 {
@@ -183,8 +178,8 @@ static int check_usage(const struct cgroup_plan *plan, int fd, struct error *err
 		plan->memory_limit, current);
 }
 
-static int write_all(const struct cgroup_plan *plan, int fd, enum cgroup_phase phase,
-	struct saved *saved, size_t *n_saved, struct error *err)
+static int write_all(const struct cgroup_plan *plan, int fd, struct saved *saved, size_t *n_saved,
+	struct error *err)
 {
 	bool again = false;
 
@@ -194,8 +189,6 @@ static int write_all(const struct cgroup_plan *plan, int fd, enum cgroup_phase p
 		const char *file;
 		int status;
 
-		if (!in_phase(write, phase))
-			continue;
 		size_t before = *n_saved;
 
 		if (saved != NULL)
@@ -217,7 +210,7 @@ static int write_all(const struct cgroup_plan *plan, int fd, enum cgroup_phase p
 		const struct cgroup_write *write = &plan->writes[i];
 		const char *file;
 
-		if (!in_phase(write, phase) || !write->may_retry)
+		if (!write->may_retry)
 			continue;
 
 		int status = write_one(write, fd, &file, err);
@@ -228,8 +221,7 @@ static int write_all(const struct cgroup_plan *plan, int fd, enum cgroup_phase p
 	return 0;
 }
 
-int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, enum cgroup_phase phase, bool undo,
-	struct error *err)
+int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, bool undo, struct error *err)
 {
 	struct saved *saved = NULL;
 	size_t n_saved = 0;
@@ -245,7 +237,7 @@ int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, enum cgroup_phase 
 		if (saved == NULL)
 			return error_set(err, ENOMEM, "cgroup: set limits");
 	}
-	status = write_all(plan, fd, phase, saved, &n_saved, err);
+	status = write_all(plan, fd, saved, &n_saved, err);
 	if (status < 0 && undo)
 		restore(fd, saved, n_saved);
 	for (size_t i = 0; i < n_saved; i++)

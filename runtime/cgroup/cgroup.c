@@ -179,6 +179,11 @@ int cgroup_create(const struct cgroup_location *location, const struct cgroup_re
 	return status;
 }
 
+int cgroup_set_devices(int fd, const struct cgroup_request *request, struct error *err)
+{
+	return cgroup_devices_set(fd, request->resources, false, request->rootless, err);
+}
+
 void cgroup_creation_done(int holder)
 {
 	close_fd(holder);

@@ -149,9 +149,9 @@ int cgroupfs_set_up(int root, const char *path, int fd, const struct cgroup_requ
 
 	if (status < 0)
 		return status;
-	status = cgroup_plan_apply(plan, fd, CGROUP_PHASE_ALL, false, err);
-	if (status == 0)
-		status = cgroup_devices_set(fd, request->resources, false, request->rootless, err);
+	status = cgroup_plan_apply(plan, fd, false, err);
+	if (status == 0 && !request->devices_later)
+		status = cgroup_set_devices(fd, request, err);
 	if (status == 0 && request->owner_set)
 		status = cgroupfs_delegate(fd, request->owner_uid, request->owner_gid, err);
 	return status;
@@ -198,7 +198,7 @@ int cgroupfs_update(const char *path, int fd, const struct cgroup_plan *plan, st
 		if (status < 0)
 			return status;
 	}
-	return cgroup_plan_apply(plan, fd, CGROUP_PHASE_ALL, true, err);
+	return cgroup_plan_apply(plan, fd, true, err);
 }
 
 /* Ends what is inside and removes what is below, until rmdir of `path` succeeds or time is up. */

@@ -155,7 +155,6 @@ static int plan_swap(struct cgroup_plan *plan, const struct oci_memory *memory,
 	status = add_bytes(plan, "memory.swap", "memory.swap.max", swap_max, &write, err);
 	if (status < 0)
 		return status;
-	write->late = true;
 	/* A kernel without swap accounting has no swap to give, or to take. */
 	write->optional = swap_max <= 0;
 	return 0;
@@ -164,7 +163,6 @@ static int plan_swap(struct cgroup_plan *plan, const struct oci_memory *memory,
 static int plan_memory(struct cgroup_plan *plan, const struct oci_memory *memory,
 	const struct cgroup_present *present, struct error *err)
 {
-	struct cgroup_write *write;
 	int status = check_memory_v1(memory, err);
 
 	if (status < 0)
@@ -174,10 +172,9 @@ static int plan_memory(struct cgroup_plan *plan, const struct oci_memory *memory
 		return status;
 	if (memory->limit.set && memory->limit.value != 0) {
 		status = add_bytes(
-			plan, "memory.limit", "memory.max", memory->limit.value, &write, err);
+			plan, "memory.limit", "memory.max", memory->limit.value, NULL, err);
 		if (status < 0)
 			return status;
-		write->late = true;
 		if (memory->check_before_update.set && memory->check_before_update.value &&
 			memory->limit.value > 0) {
 			plan->check_memory = true;

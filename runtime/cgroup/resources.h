@@ -28,7 +28,6 @@ struct cgroup_write {
 	const char *key_default; /* what follows the key to say "no limit" */
 	bool optional;		 /* a missing file is no error: the limit holds without */
 	bool may_retry; /* EINVAL: try again after the others (cpu.max.burst before cpu.max) */
-	bool late;	/* may be held back until the container is set up: memory */
 	bool verbatim;	/* of `unified` */
 };
 
@@ -58,16 +57,12 @@ int cgroup_plan_make(const struct oci_resources *resources, const struct cgroup_
 
 void cgroup_plan_free(struct cgroup_plan *plan);
 
-/* Which writes cgroup_plan_apply() does. */
-enum cgroup_phase { CGROUP_PHASE_ALL, CGROUP_PHASE_EARLY, CGROUP_PHASE_LATE };
-
 /*
  * Does the plan's writes through the directory `fd`. With `undo`, the old values are read before,
  * and put back when a write fails. Errors: the kernel's errno in a line that names field, file,
  * value and reason.
  */
-int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, enum cgroup_phase phase, bool undo,
-	struct error *err);
+int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, bool undo, struct error *err);
 
 /* Fills `ret` with what the cgroup `fd` has; what cannot be read is unknown. */
 void cgroup_present_read(int fd, struct cgroup_present *ret);
