@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/file.h"
+#include "runtime/isolation.h"
+
+#define OPTIONS_MAX 64
+#define FIRST_LONG 256 /* getopt's value of the first option; letters are below */
+
+int cli_fail(const struct error *err)
+{
+	cli_log_error(err->message[0] != '\0' ? err->message : "failed for an unknown reason");
+	return EXIT_FAILURE;
+}
+
+int cli_usage(const struct command *command, const char *format, ...)
+{
+	struct error err = ERROR_INIT;
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	error_say(
+		&err, EINVAL, "%s: %s (see caisson %s --help)", command->name, text, command->name);
+	return cli_fail(&err);
+}
+
+static void print_help(
+	const struct command *command, const struct cli_option *options, size_t n_options)
+{
+	printf("usage: caisson [global options] %s %s\n\n%s\n\noptions:\n", command->name,
+		command->arguments, command->summary);
+	for (size_t i = 0; i < n_options; i++) {
+		const struct cli_option *option = &options[i];
+		char flags[64], letter[5] = "";
+
+		if (option->help == NULL)
+			continue;
+		if (option->letter != 0)
+			snprintf(letter, sizeof(letter), "-%c, ", option->letter);
+		snprintf(flags, sizeof(flags), "%s--%s%s%s", letter, option->name,
+			option->argument != NULL ? " " : "",
+			option->argument != NULL ? option->argument : "");
+		printf("  %-28s %s\n", flags, option->help);
+	}
+	printf("  %-28s %s\n", "-h, --help", "show this");
+}
+
+static int append(struct cli_list *list, const char *item)
+{
+	const char **larger = realloc(list->items, (list->count + 2) * sizeof(*larger));
+
+	if (larger == NULL)
+		return -ENOMEM;
+	list->items = larger;
+	list->items[list->count++] = item;
+	list->items[list->count] = NULL;
+	return 0;
+}
+
+/* Stores what a flag was given; 0, or -EINVAL for what is no number. */
+static int store(const struct cli_option *option, const char *value)
+{
+	switch (option->type) {
+	case CLI_FLAG:
+		*(bool *)option->target = value == NULL || strcmp(value, "false") != 0;
+		return value == NULL || strcmp(value, "true") == 0 || strcmp(value, "false") == 0
+			? 0
+			: -EINVAL;
+	case CLI_STRING:
+		*(const char **)option->target = value;
+		return 0;
+	case CLI_LIST:
+		return append(option->target, value);
+	case CLI_NUMBER: {
+		char *end;
+		unsigned long number;
+
+		errno = 0;
+		number = strtoul(value, &end, 10);
+		if (errno != 0 || end == value || *end != '\0' || value[0] == '-' ||
+			number > 1024 * 1024)
+			return -EINVAL;
+		*(unsigned int *)option->target = (unsigned int)number;
+		return 0;
+	}
+	}
+	return -EINVAL;
+}
+
+/* getopt's form of the table: long options of FIRST_LONG + index, letters that lead to the same. */
+static void describe(
+	const struct cli_option *options, size_t n_options, struct option *longs, char *letters)
+{
+	*letters++ = '+';
+	*letters++ = ':';
+	for (size_t i = 0; i < n_options; i++) {
+		bool flag = options[i].type == CLI_FLAG;
+
+		longs[i] = (struct option){ options[i].name,
+			flag ? optional_argument : required_argument, NULL, FIRST_LONG + (int)i };
+		if (options[i].letter != 0) {
+			*letters++ = options[i].letter;
+			if (!flag)
+				*letters++ = ':';
+		}
+	}
+	longs[n_options] = (struct option){ "help", no_argument, NULL, 'h' };
+	longs[n_options + 1] = (struct option){ 0 };
+	*letters++ = 'h';
+	*letters = '\0';
+}
+
+static const struct cli_option *find_option(
+	const struct cli_option *options, size_t n_options, int value)
+{
+	if (value >= FIRST_LONG && (size_t)(value - FIRST_LONG) < n_options)
+		return &options[value - FIRST_LONG];
+	for (size_t i = 0; i < n_options; i++) {
+		if (value != 0 && options[i].letter == value)
+			return &options[i];
+	}
+	return NULL;
+}
+
+int cli_parse(const struct command *command, const struct cli_option *options, size_t n_options,
+	int argc, char **argv, int least, int most, int *ret_status)
+{
+	struct option longs[OPTIONS_MAX + 2];
+	char letters[2 * OPTIONS_MAX + 4];
+	int value;
+
+	describe(options, n_options, longs, letters);
+	opterr = 0;
+	optind = 0;
+	/* Long options with a single dash too, as callers of runc write them. */
+	while ((value = getopt_long_only(argc, argv, letters, longs, NULL)) != -1) {
+		const struct cli_option *option = find_option(options, n_options, value);
+
+		if (value == 'h' && option == NULL) {
+			print_help(command, options, n_options);
+			*ret_status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+			return -1;
+		}
+		if (value == ':')
+			*ret_status = cli_usage(command, "%s needs an argument", argv[optind - 1]);
+		else if (option == NULL)
+			*ret_status = cli_usage(command, "unknown option %s",
+				argv[optind > 1 ? optind - 1 : optind]);
+		else if (store(option, optarg) < 0)
+			*ret_status = cli_usage(
+				command, "--%s %s: not a valid value", option->name, optarg);
+		else
+			continue;
+		return -1;
+	}
+	int given = argc - optind;
+	if (given < least)
+		*ret_status = cli_usage(command, "an argument is missing: caisson %s %s",
+			command->name, command->arguments);
+	else if (most >= 0 && given > most)
+		*ret_status = cli_usage(command, "unexpected argument %s", argv[optind + most]);
+	else
+		return optind;
+	return -1;
+}
+
+static int find_cgroup_manager(const char *name, enum cgroup_manager *ret, struct error *err)
+{
+	static const char *const names[] = {
+		[CGROUP_MANAGER_CGROUPFS] = "cgroupfs",
+		[CGROUP_MANAGER_SYSTEMD] = "systemd",
+		[CGROUP_MANAGER_DISABLED] = "disabled",
+	};
+
+	for (size_t i = 0; i < CLI_COUNT(names); i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*ret = (enum cgroup_manager)i;
+			return 0;
+		}
+	}
+	return error_say(
+		err, EINVAL, "--cgroup-manager %s: must be cgroupfs, systemd or disabled", name);
+}
+
+int cli_open_runtime(struct cli *cli, bool create, struct error *err)
+{
+	enum cgroup_manager manager = CGROUP_MANAGER_CGROUPFS;
+	const struct isolation *isolation;
+	int status = 0;
+
+	if (cli->cgroup_manager != NULL)
+		status = find_cgroup_manager(cli->cgroup_manager, &manager, err);
+	if (status < 0)
+		return status;
+	isolation = isolation_find(cli->isolation != NULL ? cli->isolation : "namespace");
+	if (isolation == NULL)
+		return error_say(err, EINVAL, "--isolation %s: this caisson knows only namespace",
+			cli->isolation);
+	status = runtime_open(cli->root, cli->rootless, create, &cli->runtime, err);
+	if (status < 0)
+		return status;
+	cli->runtime.cgroup_manager = manager;
+	cli->runtime.isolation = isolation;
+	return 0;
+}
+
+int cli_print(const char *text, size_t length)
+{
+	int status = write_all(STDOUT_FILENO, text, length);
+
+	if (status < 0) {
+		struct error err = ERROR_INIT;
+
+		error_set(&err, -status, "write to stdout");
+		return cli_fail(&err);
+	}
+	return EXIT_SUCCESS;
+}
+
+int cli_passed_fds(
+	unsigned int preserve, unsigned int *ret_all, unsigned int *ret_listen, struct error *err)
+{
+	const char *text = getenv("LISTEN_FDS");
+	unsigned long listen = 0;
+
+	if (text != NULL) {
+		char *end;
+
+		listen = strtoul(text, &end, 10);
+		if (end == text || *end != '\0' || listen > 4096)
+			return error_say(err, EINVAL, "LISTEN_FDS=%s is not a number of fds", text);
+	}
+	for (unsigned int fd = 3; fd < 3 + preserve + listen; fd++) {
+		if (fcntl((int)fd, F_GETFD) < 0)
+			return error_say(err, EBADF,
+				"fd %u is to be passed on (%s) and is not open", fd,
+				fd < 3 + listen ? "LISTEN_FDS" : "--preserve-fds");
+	}
+	*ret_all = preserve + (unsigned int)listen;
+	*ret_listen = (unsigned int)listen;
+	return 0;
+}

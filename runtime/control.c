@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is done to a container that exists: signals, freezing, its processes and limits. */
+#include "runtime/container.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "runtime/cgroup/resources.h"
+#include "runtime/isolation.h"
+
+/* Without a pid namespace of its own, the end of the first process ends nobody else. */
+static bool has_pid_namespace(struct container *container)
+{
+	const struct oci_namespace *pid;
+
+	if (container_load_config(container, NULL) < 0)
+		return true;
+	pid = &container->config.linux.namespaces[OCI_NAMESPACE_PID];
+	return pid->set && pid->path == NULL;
+}
+
+static int signal_all(struct container *container, int signal, struct error *err)
+{
+	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
+
+	return cgroup < 0 ? cgroup : cgroup_signal(cgroup, signal, err);
+}
+
+int container_kill(struct container *container, int signal, bool all, struct error *err)
+{
+	if (container->isolation->kill != NULL)
+		return container->isolation->kill(container, signal, all, err);
+
+	const struct state *state = &container->state;
+	bool has_cgroup = state->cgroup.path[0] != '\0';
+	/* After the first process has ended, others may be left: --all reaches them. */
+	if (all && has_cgroup)
+		return signal_all(container, signal, err);
+
+	_cleanup_close_ int pidfd = process_open(&state->init, err);
+	if (pidfd < 0)
+		return pidfd;
+	if (signal == SIGKILL && has_cgroup && !has_pid_namespace(container))
+		return signal_all(container, signal, err);
+	if (pidfd_send_signal(pidfd, signal, NULL, 0) < 0)
+		return error_set(err, errno, "send signal %d to container %s", signal, state->id);
+	return 0;
+}
+
+static int freeze(struct container *container, bool frozen, struct error *err)
+{
+	enum container_status status = container_status(container);
+	const char *verb = frozen ? "pause" : "resume";
+
+	if (frozen ? status != CONTAINER_RUNNING && status != CONTAINER_CREATED
+		   : status != CONTAINER_PAUSED && status != CONTAINER_CREATED)
+		return error_say(err, EINVAL, "cannot %s container %s: it is %s", verb,
+			container->state.id, container_status_name(status));
+	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
+	int result = cgroup < 0 ? cgroup : cgroup_freeze(cgroup, frozen, err);
+	return result < 0 ? error_prefix(err, "%s container %s", verb, container->state.id) : 0;
+}
+
+int container_pause(struct container *container, struct error *err)
+{
+	if (container->isolation->pause != NULL)
+		return container->isolation->pause(container, err);
+	return freeze(container, true, err);
+}
+
+int container_resume(struct container *container, struct error *err)
+{
+	if (container->isolation->resume != NULL)
+		return container->isolation->resume(container, err);
+	return freeze(container, false, err);
+}
+
+int container_processes(struct container *container, struct pid_list *ret, struct error *err)
+{
+	if (container->isolation->processes != NULL)
+		return container->isolation->processes(container, ret, err);
+
+	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
+	return cgroup < 0 ? cgroup : cgroup_processes(cgroup, ret, err);
+}
+
+int container_update(
+	struct container *container, const struct oci_resources *resources, struct error *err)
+{
+	enum container_status status = container_status(container);
+
+	if (status == CONTAINER_STOPPED || status == CONTAINER_CREATING)
+		return error_say(err, EINVAL, "cannot update container %s: it is %s",
+			container->state.id, container_status_name(status));
+	if (container->isolation->update != NULL)
+		return container->isolation->update(container, resources, err);
+
+	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
+	return cgroup < 0 ? cgroup
+			  : cgroup_update(cgroup, &container->state.cgroup, resources,
+				    container->runtime->rootless, err);
+}

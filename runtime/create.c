@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Creating a container, on the creator's side: everything that can fail cheaply first, a record of
+ * what will have to be cleaned up before it exists, then cgroup and process, and the conversation
+ * with the process until it waits at its gate.
+ */
+#include "runtime/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/socket.h"
+#include "runtime/channel.h"
+#include "runtime/creation.h"
+#include "runtime/gate.h"
+#include "runtime/isolation.h"
+#include "runtime/ns/rootfs.h"
+
+static char *time_now(struct arena *arena)
+{
+	struct timespec now;
+	struct tm parts;
+	char text[40];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &parts);
+	size_t used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+	return arena_printf(arena, "%.*s.%09ldZ", (int)used, text, now.tv_nsec);
+}
+
+static char *copy_string(struct arena *arena, const char *text)
+{
+	return text != NULL ? arena_strndup(arena, text, strlen(text)) : NULL;
+}
+
+static struct cgroup_location copy_location(
+	struct arena *arena, const struct cgroup_location *location)
+{
+	struct cgroup_location copy = *location;
+
+	copy.path = copy_string(arena, location->path);
+	copy.unit = copy_string(arena, location->unit);
+	copy.slice = copy_string(arena, location->slice);
+	return copy;
+}
+
+static int fill_state(struct creation *creation, struct error *err)
+{
+	struct container *container = creation->container;
+	struct state *state = &container->state;
+	const struct create_options *options = creation->init.options;
+
+	state->id = copy_string(&state->arena, options->id);
+	state->bundle = copy_string(&state->arena, options->bundle);
+	state->created = time_now(&state->arena);
+	state->cgroup = copy_location(&state->arena, &creation->cgroup);
+	if (state->id == NULL || state->bundle == NULL || state->created == NULL ||
+		state->cgroup.path == NULL)
+		return error_set(err, ENOMEM, "create container %s", options->id);
+	state->isolation = container->isolation->name;
+	state->owner = geteuid();
+	state->notify = options->notify_socket != NULL;
+	state->annotations = &container->config.annotations;
+	if (container->config.linux.intel_rdt.set) {
+		const char *group = container->config.linux.intel_rdt.clos_id;
+
+		state->rdt_group = group != NULL ? (char *)group : state->id;
+	}
+	return process_identify(getpid(), &state->creator, err);
+}
+
+/* What the specification leaves open and this runtime cannot do without. */
+static int check_config(const struct oci_config *config, struct error *err)
+{
+	if (!config->root.set)
+		return error_say(
+			err, EINVAL, "root: missing: a container needs a root file system");
+	if (!config->process.set)
+		return error_say(
+			err, EINVAL, "process: missing: a container needs a program to run");
+	if (config->hostname != NULL && !config->linux.namespaces[OCI_NAMESPACE_UTS].set)
+		return error_say(err, EINVAL,
+			"hostname: needs a uts namespace of the container's own: add it to "
+			"linux.namespaces");
+	if (config->domainname != NULL && !config->linux.namespaces[OCI_NAMESPACE_UTS].set)
+		return error_say(err, EINVAL,
+			"domainname: needs a uts namespace of the container's own: add it to "
+			"linux.namespaces");
+	return 0;
+}
+
+static uint32_t host_id_of_root(const struct oci_id_mappings *mappings)
+{
+	for (size_t i = 0; i < mappings->count; i++) {
+		if (mappings->items[i].container_id == 0)
+			return mappings->items[i].host_id;
+	}
+	return 0;
+}
+
+static int locate_cgroup(struct creation *creation, struct error *err)
+{
+	const struct oci_linux *linux = &creation->container->config.linux;
+	const struct oci_namespace *user = &linux->namespaces[OCI_NAMESPACE_USER];
+	const struct runtime *runtime = creation->container->runtime;
+
+	creation->request = (struct cgroup_request){
+		.manager = runtime->cgroup_manager,
+		.cgroups_path = linux->cgroups_path,
+		.id = creation->init.options->id,
+		.rootless = runtime->rootless,
+		.owner_set = user->set && user->path == NULL && runtime->privileged &&
+			linux->namespaces[OCI_NAMESPACE_CGROUP].set,
+		.owner_uid = host_id_of_root(&linux->uid_mappings),
+		.owner_gid = host_id_of_root(&linux->gid_mappings),
+		.resources = linux->resources.set ? &linux->resources : NULL,
+		.annotations = &creation->container->config.annotations,
+	};
+	return cgroup_locate(&creation->request, &creation->cgroup, err);
+}
+
+/* Writes down what will have to be cleaned up, before it exists. */
+static int record(struct creation *creation, struct error *err)
+{
+	const struct create_options *options = creation->init.options;
+	struct container *container = creation->container;
+
+	int status = fill_state(creation, err);
+	if (status < 0)
+		return status;
+	container->dir = state_make(container->runtime, options->id, err);
+	if (container->dir < 0)
+		return container->dir;
+	creation->recorded = true;
+	status = state_write(container->dir, &container->state, err);
+	if (status < 0)
+		return status;
+	return replace_file(container->dir, STATE_CONFIG, options->config_text,
+		options->config_length, 0600, err);
+}
+
+static int prepare_rootfs(struct creation *creation, struct error *err)
+{
+	struct container_init *init = &creation->init;
+	const struct runtime *runtime = init->runtime;
+	_cleanup_free_ char *notify = NULL;
+
+	if (init->state->notify) {
+		/* The container's user has to reach the socket in it; what is above is 0700. */
+		if (mkdirat(init->dir, STATE_NOTIFY, 0755) < 0)
+			return error_set(err, errno, "make the directory of the notify socket");
+		if (asprintf(&notify, "%s/%s/" STATE_NOTIFY, runtime->root_path, init->state->id) <
+			0)
+			return error_set(err, ENOMEM, "create container %s", init->state->id);
+	}
+	struct rootfs_options options = {
+		.config = init->config,
+		.bundle = init->options->bundle,
+		.user_namespace = namespaces_has(&init->namespaces, CLONE_NEWUSER),
+		.rootless = !runtime->privileged,
+		.mount_namespace = namespaces_has(&init->namespaces, CLONE_NEWNS),
+		.cgroup_namespace = namespaces_has(&init->namespaces, CLONE_NEWCGROUP),
+		.network_namespace = namespaces_has(&init->namespaces, CLONE_NEWNET),
+		.no_pivot = init->options->no_pivot,
+		.cgroup_path = creation->cgroup.path,
+		.notify_socket_directory = notify,
+	};
+	return rootfs_prepare(&options, &init->rootfs, err);
+}
+
+/* The environment that the container gets from the caller's: socket activation, sd_notify. */
+static void prepare_environment(struct container_init *init)
+{
+	size_t n = 0;
+
+	if (init->options->listen_fds > 0) {
+		snprintf(init->listen_fds, sizeof(init->listen_fds), "LISTEN_FDS=%u",
+			init->options->listen_fds);
+		init->extra_env[n++] = init->listen_fds;
+		init->extra_env[n++] = "LISTEN_PID=1";
+	}
+	if (init->state->notify)
+		init->extra_env[n++] = "NOTIFY_SOCKET=/run/notify/notify.sock";
+	init->extra_env[n] = NULL;
+}
+
+/* Opens all that the new process will need, with the creator's rights. */
+static int prepare(struct creation *creation, struct error *err)
+{
+	struct container_init *init = &creation->init;
+	const struct oci_config *config = init->config;
+	int status = namespaces_prepare(
+		&config->linux, creation->container->runtime->rootless, &init->namespaces, err);
+
+	if (status == 0)
+		status = prepare_rootfs(creation, err);
+	if (status < 0)
+		return status;
+	if (config->linux.seccomp.set) {
+		_cleanup_close_ int cache = runtime_open_seccomp_cache(init->runtime);
+
+		status = seccomp_filter_get(&config->linux.seccomp, cache, &init->seccomp, err);
+		if (status < 0)
+			return status;
+	}
+	prepare_environment(init);
+	snprintf(init->keyring, sizeof(init->keyring), "_ses.%s", init->options->id);
+	if (!init->options->attached) {
+		init->gate = gate_open(init->dir, err);
+		if (init->gate < 0)
+			return init->gate;
+	}
+	if (config->process.terminal && init->options->console_socket == NULL &&
+		!init->options->want_terminal)
+		return error_say(err, EINVAL,
+			"process.terminal: a detached container's terminal needs --console-socket");
+	if (init->options->console_socket != NULL) {
+		creation->console_socket = socket_connect_at(
+			AT_FDCWD, init->options->console_socket, SOCK_STREAM, err);
+		if (creation->console_socket < 0)
+			return error_prefix(err, "--console-socket");
+	}
+	return init->isolation->prepare == NULL ? 0 : init->isolation->prepare(init, err);
+}
+
+/* Makes cgroup and process. Returns 0 on the creator's side only. */
+static int spawn(struct creation *creation, struct error *err)
+{
+	struct container_init *init = &creation->init;
+	int holder = -EBADF;
+	int status = channel_open(init->channel, err);
+
+	if (status == 0)
+		status = cgroup_create(
+			&creation->cgroup, &creation->request, &creation->cgroup_fd, &holder, err);
+	if (status < 0)
+		return status;
+
+	pid_t pid = namespaces_clone(&init->namespaces, creation->cgroup_fd, &creation->pidfd, err);
+	if (pid == 0)
+		container_init_run(init);
+	cgroup_creation_done(holder);
+	init->channel[1] = close_fd(init->channel[1]);
+	if (pid < 0)
+		return pid;
+	creation->pid = pid;
+	return 0;
+}
+
+/* Makes the container known: pid file, state, pidfd, the terminal's master. */
+static int publish(struct creation *creation, struct error *err)
+{
+	const struct create_options *options = creation->init.options;
+	struct container *container = creation->container;
+	int status = process_identify(creation->pid, &container->state.init, err);
+
+	if (status == 0)
+		status = state_write(container->dir, &container->state, err);
+	if (status == 0 && options->pid_file != NULL)
+		status = write_pid_file(options->pid_file, creation->pid, err);
+	if (status == 0 && options->pidfd_socket != NULL)
+		status = send_pidfd(options->pidfd_socket, creation->pidfd, err);
+	if (status < 0)
+		return status;
+	status = channel_send(creation->init.channel[0], CHANNEL_GO, 0, NULL, -EBADF);
+	return status < 0 ? error_set(err, -status, "let the container's process go on") : 0;
+}
+
+/* Takes back all that a failed creation made. */
+static void abort_creation(struct creation *creation)
+{
+	struct container *container = creation->container;
+	struct error ignored = ERROR_INIT;
+
+	if (creation->pid > 0) {
+		pidfd_kill(creation->pidfd);
+		while (waitpid(creation->pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
+	}
+	if (creation->recorded && container_destroy(container, &ignored) < 0)
+		log_warning("cannot clean up after the failed creation: %s", ignored.message);
+}
+
+static void creation_free(struct creation *creation)
+{
+	struct container_init *init = &creation->init;
+
+	namespaces_close(&init->namespaces);
+	rootfs_free(init->rootfs);
+	seccomp_filter_free(&init->seccomp);
+	close_fd(init->channel[0]);
+	close_fd(init->channel[1]);
+	close_fd(init->gate);
+	close_fd(creation->cgroup_fd);
+	close_fd(creation->console_socket);
+	close_fd(creation->pidfd);
+	close_fd(creation->terminal);
+	cgroup_location_free(&creation->cgroup);
+}
+
+static int create(struct creation *creation, struct error *err)
+{
+	const struct create_options *options = creation->init.options;
+	struct container *container = creation->container;
+	int status = state_check_id(options->id, err);
+
+	if (status == 0)
+		status = oci_config_decode(
+			options->config_text, options->config_length, &container->config, err);
+	if (status < 0)
+		return status;
+	container->has_config = true;
+	status = check_config(&container->config, err);
+	if (status == 0)
+		status = locate_cgroup(creation, err);
+	if (status == 0)
+		status = record(creation, err);
+	if (status < 0)
+		return status;
+	creation->init.dir = container->dir;
+	status = prepare(creation, err);
+	if (status == 0)
+		status = spawn(creation, err);
+	if (status == 0)
+		status = creation_converse(creation, err);
+	return status < 0 ? status : publish(creation, err);
+}
+
+int container_create(const struct runtime *runtime, const struct create_options *options,
+	struct created_container *ret, struct error *err)
+{
+	struct container container = {
+		.runtime = runtime, .isolation = runtime->isolation, .dir = -EBADF
+	};
+	_cleanup_(creation_free) struct creation creation = {
+		.container = &container,
+		.init = { .runtime = runtime,
+			.isolation = runtime->isolation,
+			.options = options,
+			.config = &container.config,
+			.state = &container.state,
+			.dir = -EBADF,
+			.channel = { -EBADF, -EBADF },
+			.gate = -EBADF,
+			.procfs = -EBADF },
+		.cgroup_fd = -EBADF,
+		.console_socket = -EBADF,
+		.pidfd = -EBADF,
+		.terminal = -EBADF,
+	};
+	int status = create(&creation, err);
+
+	if (status < 0) {
+		abort_creation(&creation);
+		container_close(&container);
+		return status;
+	}
+	*ret = (struct created_container){
+		.container = container,
+		.pidfd = take_fd(&creation.pidfd),
+		.channel = options->attached ? take_fd(&creation.init.channel[0]) : -EBADF,
+		.terminal = take_fd(&creation.terminal),
+	};
+	ret->container.state.annotations = &ret->container.config.annotations;
+	if (!options->attached)
+		state_unlock(ret->container.dir);
+	return 0;
+}
+
+void created_container_free(struct created_container *created)
+{
+	container_close(&created->container);
+	created->pidfd = close_fd(created->pidfd);
+	created->channel = close_fd(created->channel);
+	created->terminal = close_fd(created->terminal);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The end of a container: whatever a command before left, in whatever state, is cleared, so that a
+ * deletion that was itself killed can be repeated.
+ */
+#include "runtime/container.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "runtime/hooks.h"
+#include "runtime/isolation.h"
+#include "runtime/ns/intel_rdt.h"
+
+#define KILL_WAIT_MS 10000 /* a process in an uninterruptible sleep may outlive its SIGKILL */
+
+static int kill_and_wait(
+	const struct process_identity *process, const char *what, struct error *err)
+{
+	_cleanup_close_ int pidfd = process_open(process, NULL);
+	if (pidfd < 0)
+		return 0;
+	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return error_set(err, errno, "kill %s (process %d)", what, process->pid);
+
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+	int ready;
+	do {
+		ready = poll(&fd, 1, KILL_WAIT_MS);
+	} while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		return error_say(err, ETIMEDOUT,
+			"%s (process %d) did not end within %d s of SIGKILL", what, process->pid,
+			KILL_WAIT_MS / 1000);
+	return 0;
+}
+
+int container_destroy(struct container *container, struct error *err)
+{
+	const struct state *state = &container->state;
+	int status = kill_and_wait(&state->init, "the container's process", err);
+
+	if (status == 0)
+		status = cgroup_destroy(&state->cgroup, err);
+	if (status == 0 && container->isolation->release != NULL)
+		status = container->isolation->release(container, err);
+	if (status == 0 && state->rdt_group != NULL)
+		status = intel_rdt_remove(state->rdt_group, state->id, err);
+	return status < 0 ? status
+			  : state_remove(container->runtime, state->id, container->dir, err);
+}
+
+/* Failures of poststop hooks are told and change nothing (runtime.md, "Lifecycle", step 13). */
+static void run_poststop(struct container *container)
+{
+	struct error err = ERROR_INIT;
+
+	if (!container->has_config || container->config.hooks.poststop.count == 0)
+		return;
+	_cleanup_free_ char *state = state_specification_json(
+		&container->state, CONTAINER_STOPPED, 0);
+	if (state != NULL)
+		hooks_run(&container->config.hooks.poststop, "poststop", state, -EBADF, true, &err);
+}
+
+/*
+ * A creation under way holds the lock for as long as its hooks take: with force its process is
+ * ended, which frees the lock.
+ */
+static int lock_for_deletion(struct container *container, bool force, struct error *err)
+{
+	const struct state *state = &container->state;
+
+	if (state_try_lock(container->dir) == 0)
+		return 0;
+	if (force && state->init.pid == 0 && state->creator.pid > 0) {
+		int status = kill_and_wait(&state->creator, "the creating command", err);
+
+		if (status < 0)
+			return status;
+	}
+	return state_lock(container->dir, state->id, err);
+}
+
+static int check_deletable(const struct container *container, bool force, struct error *err)
+{
+	enum container_status status = container_status(container);
+
+	if (force || status == CONTAINER_STOPPED || status == CONTAINER_CREATED)
+		return 0;
+	return error_say(err, EINVAL,
+		"cannot delete container %s: it is %s; stop it first, or use --force",
+		container->state.id, container_status_name(status));
+}
+
+/* Opens it even when state.json is damaged: with force everything can be deleted. */
+static int open_for_deletion(const struct runtime *runtime, const char *id, bool force,
+	struct container *ret, struct error *err)
+{
+	int status = container_open(runtime, id, ret, err);
+
+	if (status != -EBADMSG && status != -EINVAL)
+		return status;
+	if (!force || state_check_id(id, NULL) < 0)
+		return status;
+	log_warning("%s", err->message);
+	*ret = (struct container){ .runtime = runtime, .isolation = isolation_find("namespace") };
+	ret->dir = state_open(runtime, id, err);
+	return ret->dir < 0 ? ret->dir : state_read_nothing(id, &ret->state, err);
+}
+
+int container_finish(struct container *container, struct error *err)
+{
+	struct error ignored = ERROR_INIT;
+
+	if (container_load_config(container, &ignored) < 0)
+		log_debug("%s", ignored.message);
+	int status = container_destroy(container, err);
+	if (status == 0)
+		run_poststop(container);
+	return status;
+}
+
+int container_delete(const struct runtime *runtime, const char *id, bool force, struct error *err)
+{
+	_cleanup_(container_close) struct container container = { .dir = -EBADF };
+	int status = open_for_deletion(runtime, id, force, &container, err);
+
+	if (status == 0)
+		status = lock_for_deletion(&container, force, err);
+	if (status == 0) {
+		/* The state may have changed until the lock was ours. */
+		struct state state;
+
+		status = state_read(container.dir, id, &state, err);
+		if (status == 0) {
+			state_free(&container.state);
+			container.state = state;
+		} else if (force) {
+			status = 0;
+		}
+	}
+	if (status == -ENOENT && force)
+		return 0;
+	if (status == 0)
+		status = check_deletable(&container, force, err);
+	if (status < 0)
+		return status;
+	return container_finish(&container, err);
+}

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A further process in a container: made in the container's cgroup, moved into its namespaces, then
+ * prepared exactly as the first one was.
+ */
+#include "runtime/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/signals.h"
+#include "lib/socket.h"
+#include "runtime/channel.h"
+#include "runtime/creation.h"
+#include "runtime/gate.h"
+#include "runtime/isolation.h"
+#include "runtime/ns/console.h"
+#include "runtime/ns/limits.h"
+#include "runtime/ns/path.h"
+#include "runtime/ns/seccomp_notify.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+struct joining {
+	struct container *container;
+	const struct exec_options *options;
+	struct process_setup setup;
+	struct seccomp_filter seccomp;
+	int flags;   /* CLONE_NEW… of the namespaces that are not the caller's */
+	bool by_two; /* a process in between enters the user namespace first */
+	int init;    /* pidfd of the container's first process */
+	int cgroup;
+	int channel[2];
+	int console_socket;
+	int pidfd;
+	pid_t pid;
+	int terminal;
+	const char *extra_env[3];
+	char listen_fds[24];
+};
+
+static const struct {
+	const char *name;
+	int flag;
+} namespace_files[] = {
+	{ "user", CLONE_NEWUSER },
+	{ "pid", CLONE_NEWPID },
+	{ "mnt", CLONE_NEWNS },
+	{ "net", CLONE_NEWNET },
+	{ "ipc", CLONE_NEWIPC },
+	{ "uts", CLONE_NEWUTS },
+	{ "cgroup", CLONE_NEWCGROUP },
+	{ "time", CLONE_NEWTIME },
+};
+
+/*
+ * Which namespaces of the container are not the caller's own: joining one's own user namespace is
+ * an error (setns(2)), and the kernel need not be asked for the others.
+ */
+static int differing_namespaces(pid_t pid, int *ret_flags, struct error *err)
+{
+	int flags = 0;
+
+	for (size_t i = 0; i < sizeof(namespace_files) / sizeof(*namespace_files); i++) {
+		char theirs[48], ours[32];
+		struct stat a, b;
+
+		snprintf(theirs, sizeof(theirs), "/proc/%d/ns/%s", pid, namespace_files[i].name);
+		snprintf(ours, sizeof(ours), "/proc/self/ns/%s", namespace_files[i].name);
+		if (stat(theirs, &a) < 0) {
+			if (errno == ENOENT && access(ours, F_OK) < 0)
+				continue; /* this kernel has no such kind */
+			return error_set(err, errno, "look at %s", theirs);
+		}
+		if (stat(ours, &b) < 0)
+			return error_set(err, errno, "look at %s", ours);
+		if (a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+			flags |= namespace_files[i].flag;
+	}
+	*ret_flags = flags;
+	return 0;
+}
+
+static pid_t clone_into(int cgroup, bool sibling, int *pidfd)
+{
+	struct clone_args arguments = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = sibling ? 0 : SIGCHLD,
+	};
+
+	if (sibling)
+		arguments.flags = CLONE_PARENT;
+	if (cgroup >= 0) {
+		arguments.flags |= CLONE_INTO_CGROUP;
+		arguments.cgroup = (uint64_t)cgroup;
+	}
+	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+/* In the new process: into the container's namespaces. Its root and working directory are theirs
+ * then. */
+static int enter(struct joining *joining, struct error *err)
+{
+	int flags = joining->flags & ~(joining->by_two ? 0 : CLONE_NEWPID);
+
+	if (flags != 0 && setns(joining->init, flags) < 0)
+		return error_set(err, errno, "join the namespaces of container %s",
+			joining->container->state.id);
+	if (!joining->by_two)
+		return 0;
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_set(err, errno, "become root in the container's user namespace");
+	prctl(PR_SET_DUMPABLE, 0);
+	pid_t pid = clone_into(-EBADF, true, NULL);
+	if (pid < 0)
+		return error_set(err, errno, "make a process in the container's pid namespace");
+	if (pid > 0)
+		_exit(channel_send(joining->channel[1], CHANNEL_PID, pid, NULL, -EBADF) < 0);
+	return 0;
+}
+
+static int open_terminal(struct joining *joining, struct error *err)
+{
+	const struct oci_process *process = joining->options->process;
+	_cleanup_close_ int master = -EBADF;
+	_cleanup_close_ int terminal = -EBADF;
+
+	if (!process->terminal)
+		return 0;
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return error_set(err, errno, "open the container's root");
+	int status = console_open(root, joining->setup.procfs, process, &master, &terminal, err);
+	if (status < 0)
+		return status;
+	status = channel_send(joining->channel[1], CHANNEL_TERMINAL, 0, NULL, master);
+	if (status < 0)
+		return error_set(err, -status, "hand over the terminal");
+	return console_take(take_fd(&terminal), err);
+}
+
+static int announce_listener(int fd, void *data, struct error *err)
+{
+	const struct joining *joining = data;
+	int status = channel_send(joining->channel[1], CHANNEL_LISTENER, fd, NULL, -EBADF);
+
+	return status < 0 ? error_set(err, -status, "announce the seccomp listener") : 0;
+}
+
+static int run_inside(struct joining *joining, struct error *err)
+{
+	_cleanup_free_ char *program = NULL;
+	_cleanup_close_ int listener = -EBADF;
+	int status;
+
+	if (setsid() < 0)
+		return error_set(err, errno, "make a session");
+	/* Before there is anything of the container's that could look at this process
+	 * (CVE-2016-9962). */
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	status = enter(joining, err);
+	if (status < 0)
+		return status;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	joining->setup.procfs = path_open_procfs(err);
+	if (joining->setup.procfs < 0)
+		return joining->setup.procfs;
+	status = open_terminal(joining, err);
+	if (status == 0)
+		status = process_prepare(&joining->setup, &program, &listener, err);
+	if (status == 0) {
+		status = channel_send(joining->channel[1], CHANNEL_READY, 0, NULL, -EBADF);
+		if (status == 0)
+			status = channel_wait_go(joining->channel[1], err);
+	}
+	if (status < 0)
+		return status;
+	prctl(PR_SET_PDEATHSIG, 0);
+	return process_execute(&joining->setup, program, err);
+}
+
+static _Noreturn void be_new_process(struct joining *joining)
+{
+	struct error err = ERROR_INIT;
+
+	joining->container->dir = close_fd(joining->container->dir);
+	joining->channel[0] = close_fd(joining->channel[0]);
+	log_set_sink(channel_log, &joining->channel[1], LOG_LEVEL_DEBUG);
+	signals_reset();
+	run_inside(joining, &err);
+	gate_report(joining->channel[1], &err);
+	_exit(err.errnum == ENOENT ? 127 : 126);
+}
+
+static int take_listener(struct joining *joining, int number, struct error *err)
+{
+	const struct oci_seccomp *seccomp = &joining->container->config.linux.seccomp;
+	_cleanup_free_ char *json = state_specification_json(
+		&joining->container->state, CONTAINER_RUNNING, 0);
+	if (json == NULL)
+		return error_set(err, ENOMEM, "pass on the seccomp listener");
+	_cleanup_close_ int listener = seccomp_listener_take(
+		joining->pidfd, number, LISTENER_WAIT_MS, err);
+	if (listener < 0)
+		return listener;
+	return seccomp_notify_send(seccomp, json, joining->pid, listener, err);
+}
+
+static int adopt(struct joining *joining, pid_t pid, struct error *err)
+{
+	while (waitpid(joining->pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	joining->pid = pid;
+	close_fd(joining->pidfd);
+	joining->pidfd = pidfd_open(pid, 0);
+	return joining->pidfd < 0 ? error_set(err, errno, "open process %d", pid) : 0;
+}
+
+static int answer(
+	struct joining *joining, const struct channel_message *message, int *fd, struct error *err)
+{
+	switch ((enum channel_type)message->type) {
+	case CHANNEL_LOG:
+		log_line((enum log_level)message->value, "%s", message->text);
+		return 0;
+	case CHANNEL_ERROR:
+		return error_say(err, message->value, "%s", message->text);
+	case CHANNEL_PID:
+		return adopt(joining, message->value, err);
+	case CHANNEL_TERMINAL:
+		if (joining->console_socket >= 0)
+			return console_send(joining->console_socket, *fd, err);
+		joining->terminal = take_fd(fd);
+		return 0;
+	case CHANNEL_LISTENER:
+		return take_listener(joining, message->value, err);
+	default:
+		return 0;
+	}
+}
+
+/* Up to READY, or (once the word was given) up to the execution of the program. */
+static int converse(struct joining *joining, bool until_executed, struct error *err)
+{
+	struct channel_message message;
+
+	do {
+		_cleanup_close_ int fd = -EBADF;
+		int got = channel_receive(joining->channel[0], &message, &fd);
+
+		if (got < 0)
+			return error_set(err, -got, "listen to the new process");
+		if (got == 0)
+			return until_executed
+				? 0
+				: error_say(
+					  err, ECHILD, "the new process ended before it was ready");
+		int status = answer(joining, &message, &fd, err);
+		if (status < 0)
+			return status;
+	} while (until_executed || message.type != CHANNEL_READY);
+	return 0;
+}
+
+static int open_cgroup(struct joining *joining, struct error *err)
+{
+	const struct cgroup_location *location = &joining->container->state.cgroup;
+
+	if (location->path[0] == '\0')
+		return 0;
+	_cleanup_close_ int cgroup = cgroup_open(location, err);
+	if (cgroup < 0)
+		return cgroup;
+	if (joining->options->cgroup != NULL)
+		joining->cgroup = cgroup_open_below(cgroup, joining->options->cgroup, err);
+	else
+		joining->cgroup = take_fd(&cgroup);
+	return joining->cgroup < 0 ? joining->cgroup : 0;
+}
+
+/*
+ * Where the container manages cgroups itself, its own may hold no process ("no internal processes",
+ * cgroups(7)): then the new one goes where the first process is.
+ */
+static int open_cgroup_of_init(struct joining *joining)
+{
+	char path[PATH_MAX + 64];
+	struct cgroup_location location = joining->container->state.cgroup;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", joining->container->state.init.pid);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, path, sizeof(path) - 1);
+	if (length <= 0)
+		return -ESRCH;
+	path[length] = '\0';
+	char *line = strncmp(path, "0::", 3) == 0 ? path : strstr(path, "\n0::");
+	if (line == NULL)
+		return -ENOENT;
+	location.path = strchr(line, '/');
+	if (location.path == NULL)
+		return -ENOENT;
+	location.path[strcspn(location.path, "\n")] = '\0';
+	return cgroup_open(&location, NULL);
+}
+
+static int check_running(const struct container *container, bool ignore_paused, struct error *err)
+{
+	enum container_status status = container_status(container);
+
+	if (status == CONTAINER_RUNNING || status == CONTAINER_CREATED ||
+		(status == CONTAINER_PAUSED && ignore_paused))
+		return 0;
+	if (status == CONTAINER_PAUSED)
+		return error_say(err, EINVAL,
+			"cannot exec in container %s: it is paused; resume it first, or use "
+			"--ignore-paused",
+			container->state.id);
+	return error_say(err, EINVAL,
+		"cannot exec in container %s: container not running, it is %s", container->state.id,
+		container_status_name(status));
+}
+
+static int prepare(struct joining *joining, struct error *err)
+{
+	struct container *container = joining->container;
+	const struct exec_options *options = joining->options;
+	const struct runtime *runtime = container->runtime;
+	const struct oci_linux *linux = &container->config.linux;
+	size_t n = 0;
+	int status = open_cgroup(joining, err);
+
+	if (status == 0)
+		status = differing_namespaces(container->state.init.pid, &joining->flags, err);
+	if (status < 0)
+		return status;
+	/* Only who holds CAP_SYS_ADMIN in both user namespaces may make children in another pid
+	 * namespace. */
+	joining->by_two = joining->flags & CLONE_NEWUSER;
+	if (linux->seccomp.set) {
+		_cleanup_close_ int cache = runtime_open_seccomp_cache(runtime);
+
+		status = seccomp_filter_get(&linux->seccomp, cache, &joining->seccomp, err);
+		if (status < 0)
+			return status;
+	}
+	if (options->listen_fds > 0) {
+		snprintf(joining->listen_fds, sizeof(joining->listen_fds), "LISTEN_FDS=%u",
+			options->listen_fds);
+		joining->extra_env[n++] = joining->listen_fds;
+		joining->extra_env[n++] = "LISTEN_PID=1";
+	}
+	joining->setup = (struct process_setup){
+		.process = options->process,
+		.linux = linux,
+		.seccomp = linux->seccomp.set ? &joining->seccomp : NULL,
+		.procfs = -EBADF,
+		.exec = true,
+		.keep_oom_score = runtime->rootless || joining->by_two,
+		.extra_fds = options->preserve_fds,
+		.extra_env = joining->extra_env,
+		.announce_listener = announce_listener,
+		.announce_data = joining,
+	};
+	if (options->console_socket == NULL)
+		return 0;
+	joining->console_socket = socket_connect_at(
+		AT_FDCWD, options->console_socket, SOCK_STREAM, err);
+	return joining->console_socket < 0 ? error_prefix(err, "--console-socket") : 0;
+}
+
+/* Children are made in the container's pid namespace; the caller itself stays where it is. */
+static int clone_inside(struct joining *joining, struct error *err)
+{
+	bool pid_namespace = !joining->by_two && joining->flags & CLONE_NEWPID;
+	_cleanup_close_ int own = -EBADF;
+
+	if (pid_namespace) {
+		own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+		if (own < 0 || setns(joining->init, CLONE_NEWPID) < 0)
+			return error_set(err, errno, "join the pid namespace of container %s",
+				joining->container->state.id);
+	}
+	pid_t pid = clone_into(joining->cgroup, false, &joining->pidfd);
+	if (pid < 0 && errno == EBUSY && joining->options->cgroup == NULL) {
+		close_fd(joining->cgroup);
+		joining->cgroup = open_cgroup_of_init(joining);
+		pid = clone_into(joining->cgroup, false, &joining->pidfd);
+	}
+	int clone_errno = errno;
+	if (pid == 0)
+		be_new_process(joining);
+	if (pid_namespace)
+		setns(own, CLONE_NEWPID);
+	if (pid < 0)
+		return error_set(err, clone_errno, "make a process in container %s",
+			joining->container->state.id);
+	joining->pid = pid;
+	joining->channel[1] = close_fd(joining->channel[1]);
+	return 0;
+}
+
+static int publish(struct joining *joining, struct error *err)
+{
+	const struct exec_options *options = joining->options;
+	int status = 0;
+
+	if (options->pid_file != NULL)
+		status = write_pid_file(options->pid_file, joining->pid, err);
+	if (status == 0 && options->pidfd_socket != NULL)
+		status = send_pidfd(options->pidfd_socket, joining->pidfd, err);
+	if (status < 0)
+		return status;
+	status = channel_send(joining->channel[0], CHANNEL_GO, 0, NULL, -EBADF);
+	return status < 0 ? error_set(err, -status, "let the new process go on") : 0;
+}
+
+static int exec_in(struct joining *joining, struct error *err)
+{
+	struct container *container = joining->container;
+	int status = check_running(container, joining->options->ignore_paused, err);
+
+	if (status == 0)
+		status = container_load_config(container, err);
+	if (status < 0)
+		return status;
+	joining->init = process_open(&container->state.init, err);
+	if (joining->init < 0)
+		return joining->init;
+	status = prepare(joining, err);
+	if (status == 0)
+		status = channel_open(joining->channel, err);
+	if (status == 0)
+		status = affinity_set(joining->options->process->exec_cpu_affinity.initial, err);
+	if (status == 0)
+		status = clone_inside(joining, err);
+	if (status == 0)
+		status = converse(joining, false, err);
+	if (status == 0)
+		status = publish(joining, err);
+	return status < 0 ? status : converse(joining, true, err);
+}
+
+static void joining_free(struct joining *joining)
+{
+	seccomp_filter_free(&joining->seccomp);
+	close_fd(joining->init);
+	close_fd(joining->cgroup);
+	close_fd(joining->channel[0]);
+	close_fd(joining->channel[1]);
+	close_fd(joining->console_socket);
+	close_fd(joining->pidfd);
+	close_fd(joining->terminal);
+}
+
+int container_exec(struct container *container, const struct exec_options *options,
+	struct exec_process *ret, struct error *err)
+{
+	_cleanup_(joining_free) struct joining joining = {
+		.container = container,
+		.options = options,
+		.init = -EBADF,
+		.cgroup = -EBADF,
+		.channel = { -EBADF, -EBADF },
+		.console_socket = -EBADF,
+		.pidfd = -EBADF,
+		.terminal = -EBADF,
+	};
+	int status = exec_in(&joining, err);
+
+	if (status < 0) {
+		if (joining.pid > 0) {
+			pidfd_kill(joining.pidfd);
+			while (waitpid(joining.pid, NULL, __WALL) < 0 && errno == EINTR)
+				;
+		}
+		return status;
+	}
+	*ret = (struct exec_process){
+		.pid = joining.pid,
+		.pidfd = take_fd(&joining.pidfd),
+		.terminal = take_fd(&joining.terminal),
+	};
+	return 0;
+}

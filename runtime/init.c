@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/signals.h"
+#include "runtime/channel.h"
+#include "runtime/gate.h"
+#include "runtime/hooks.h"
+#include "runtime/isolation.h"
+#include "runtime/ns/console.h"
+#include "runtime/ns/limits.h"
+#include "runtime/ns/net_devices.h"
+#include "runtime/ns/path.h"
+#include "runtime/ns/rootfs.h"
+#include "runtime/ns/sysctl.h"
+
+bool container_init_needs_creator(const struct container_init *init)
+{
+	const struct oci_config *config = init->config;
+
+	return config->hooks.prestart.count > 0 || config->hooks.create_runtime.count > 0 ||
+		config->linux.n_net_devices > 0 || config->linux.intel_rdt.set;
+}
+
+static int run_hooks(struct container_init *init, const struct oci_hook_list *hooks,
+	const char *stage, enum container_status status, struct error *err)
+{
+	if (hooks->count == 0)
+		return 0;
+	_cleanup_free_ char *state = state_specification_json(init->state, status, getpid());
+	if (state == NULL)
+		return error_set(err, ENOMEM, "run %s hooks", stage);
+	return hooks_run(hooks, stage, state, -EBADF, false, err);
+}
+
+static int set_names(const struct container_init *init, struct error *err)
+{
+	const struct oci_config *config = init->config;
+
+	if (config->hostname != NULL && sethostname(config->hostname, strlen(config->hostname)) < 0)
+		return error_set(err, errno, "hostname: set %s", config->hostname);
+	if (config->domainname != NULL &&
+		setdomainname(config->domainname, strlen(config->domainname)) < 0)
+		return error_set(err, errno, "domainname: set %s", config->domainname);
+	return 0;
+}
+
+/* The terminal comes from the container's own devpts; its master goes to the creator. */
+static int open_terminal(struct container_init *init, struct error *err)
+{
+	const struct oci_process *process = &init->config->process;
+	_cleanup_close_ int master = -EBADF;
+	_cleanup_close_ int terminal = -EBADF;
+
+	if (!process->terminal)
+		return 0;
+	int status = console_open(
+		rootfs_fd(init->rootfs), init->procfs, process, &master, &terminal, err);
+	if (status < 0)
+		return status;
+	status = rootfs_bind_console(init->rootfs, terminal, err);
+	if (status < 0)
+		return status;
+	status = channel_send(init->channel[1], CHANNEL_TERMINAL, 0, NULL, master);
+	if (status < 0)
+		return error_set(err, -status, "hand over the terminal");
+	return console_take(take_fd(&terminal), err);
+}
+
+/* Until the creator, and the hooks that it runs, know of the namespaces. */
+static int wait_for_creator(struct container_init *init, struct error *err)
+{
+	if (!container_init_needs_creator(init))
+		return 0;
+	int status = channel_send(init->channel[1], CHANNEL_HOOKS, 0, NULL, -EBADF);
+	if (status < 0)
+		return error_set(err, -status, "tell of the namespaces");
+	return channel_wait_go(init->channel[1], err);
+}
+
+static int build(struct container_init *init, struct error *err)
+{
+	int status;
+
+	if (init->namespaces.new_flags & CLONE_NEWNET) {
+		status = net_loopback_up(err);
+		if (status < 0)
+			return status;
+	}
+	status = set_names(init, err);
+	if (status == 0)
+		status = wait_for_creator(init, err);
+	if (status < 0)
+		return status;
+	init->procfs = path_open_procfs(err);
+	if (init->procfs < 0)
+		return init->procfs;
+	status = rootfs_mount(init->rootfs, err);
+	if (status == 0)
+		status = open_terminal(init, err);
+	if (status == 0)
+		status = run_hooks(init, &init->config->hooks.create_container, "createContainer",
+			CONTAINER_CREATING, err);
+	if (status == 0)
+		status = sysctl_apply(init->procfs, &init->config->linux.sysctl, err);
+	return status < 0 ? status : rootfs_enter(init->rootfs, err);
+}
+
+/* A creator that dies takes the half-made container with it, until its state is recorded. */
+static void die_with_creator(bool yes)
+{
+	prctl(PR_SET_PDEATHSIG, yes ? SIGKILL : 0);
+}
+
+/*
+ * In a user namespace of its own the process will not own its files in procfs while it is not
+ * dumpable: the OOM score is set before.
+ */
+static int set_oom_score_early(const struct container_init *init, struct error *err)
+{
+	const struct optional_i32 *score = &init->config->process.oom_score_adj;
+
+	if (!score->set || !namespaces_has(&init->namespaces, CLONE_NEWUSER))
+		return 0;
+	_cleanup_close_ int procfs = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (procfs < 0)
+		return error_set(err, errno, "open /proc");
+	return oom_score_set(procfs, score, init->runtime->rootless, err);
+}
+
+static int reach_gate(struct container_init *init, struct error *err)
+{
+	int channel = init->channel[1];
+
+	if (setsid() < 0)
+		return error_set(err, errno, "make a session");
+	int status = set_oom_score_early(init, err);
+	if (status < 0)
+		return status;
+	status = namespaces_settle(&init->namespaces, channel, err);
+	if (status < 0)
+		return status;
+	die_with_creator(true);
+	status = build(init, err);
+	if (status < 0)
+		return status;
+	status = init->isolation->become(init, err);
+	if (status < 0)
+		return status;
+	status = channel_send(channel, CHANNEL_READY, 0, NULL, -EBADF);
+	if (status < 0)
+		return error_set(err, -status, "tell that the container is ready");
+	status = channel_wait_go(channel, err);
+	die_with_creator(false);
+	return status;
+}
+
+/* Waits for the word to start; returns the fd that failures are reported on. */
+static int pass_gate(struct container_init *init, struct error *err)
+{
+	if (init->gate < 0) {
+		int status = channel_wait_go(init->channel[1], err);
+
+		return status < 0 ? status : init->channel[1];
+	}
+	log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
+	init->channel[1] = close_fd(init->channel[1]);
+	return gate_wait(init->gate, err);
+}
+
+_Noreturn void container_init_run(struct container_init *init)
+{
+	struct error err = ERROR_INIT;
+
+	/* The directory's lock is the creator's, and so is the other end of the channel. */
+	init->dir = close_fd(init->dir);
+	init->channel[0] = close_fd(init->channel[0]);
+	log_set_sink(channel_log, &init->channel[1], LOG_LEVEL_DEBUG);
+
+	signals_reset();
+	if (reach_gate(init, &err) < 0) {
+		channel_send(init->channel[1], CHANNEL_ERROR, err.errnum, err.message, -EBADF);
+		_exit(1);
+	}
+	int connection = pass_gate(init, &err);
+	if (connection < 0)
+		_exit(1);
+	init->gate = close_fd(init->gate);
+	if (run_hooks(init, &init->config->hooks.start_container, "startContainer",
+		    CONTAINER_CREATED, &err) == 0)
+		init->isolation->run(init, &err);
+	gate_report(connection, &err);
+	_exit(err.errnum == ENOENT ? 127 : 126);
+}
