@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,11 +20,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +49,10 @@ struct fixture {
 	struct rootfs_options options;
 	struct oci_mount mounts[MOUNTS_MAX];
 	bool user_namespace;
+	bool rootless;	   /* from beginning to end as an ordinary user */
+	bool host_network; /* no network namespace of its own */
+	enum { CONSOLE_NONE, CONSOLE_PTS, CONSOLE_NULL } console;
+	bool race; /* top/volume/way and top/volume/link change places all the time */
 	void (*change)(struct fixture *fixture); /* before rootfs_prepare() */
 	void (*check)(struct fixture *fixture);	 /* inside, after rootfs_enter() */
 	const char *fails;			 /* a part of the expected error message */
@@ -136,6 +144,12 @@ static void add_default_mounts(struct fixture *f)
 		"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL);
 }
 
+/* The host's id that is 0 in the container. */
+static uid_t first_id(const struct fixture *f)
+{
+	return f->rootless ? 1000 : 100000;
+}
+
 static void set_up(struct fixture *f)
 {
 	CHECK(unshare(CLONE_NEWNS) == 0);
@@ -144,7 +158,7 @@ static void set_up(struct fixture *f)
 	CHECK(mkdir(in_top("bundle"), 0755) == 0);
 	CHECK(mkdir(in_top("bundle/rootfs"), 0755) == 0);
 	if (f->user_namespace)
-		CHECK(chown(in_top("bundle/rootfs"), 100000, 100000) == 0);
+		CHECK(chown(in_top("bundle/rootfs"), first_id(f), first_id(f)) == 0);
 	CHECK(mkdir(in_top("host"), 0755) == 0);
 	f->config.root.set = true;
 	f->config.root.path = (char *)"rootfs";
@@ -155,9 +169,10 @@ static void set_up(struct fixture *f)
 		.config = &f->config,
 		.bundle = in_top("bundle"),
 		.user_namespace = f->user_namespace,
+		.rootless = f->rootless,
 		.mount_namespace = true,
 		.cgroup_namespace = true,
-		.network_namespace = true,
+		.network_namespace = !f->host_network,
 	};
 }
 
@@ -169,6 +184,35 @@ static void enter_ids(int ready)
 	CHECK(setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0);
 }
 
+static int bind_console(struct fixture *f, struct rootfs *rootfs, struct error *err)
+{
+	int root = rootfs_fd(rootfs), unlock = 0;
+	int ptmx = openat(root, f->console == CONSOLE_PTS ? "dev/pts/ptmx" : "dev/null",
+		O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int pts = ptmx;
+
+	CHECK(ptmx >= 0);
+	if (f->console == CONSOLE_PTS) {
+		CHECK(ioctl(ptmx, TIOCSPTLCK, &unlock) == 0);
+		pts = ioctl(ptmx, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+		CHECK(pts >= 0);
+	}
+	return rootfs_bind_console(rootfs, pts, err);
+}
+
+static pid_t start_race(void)
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid > 0)
+		return pid;
+	const char *way = in_top("volume/way"), *link = in_top("volume/link");
+
+	for (;;)
+		syscall(SYS_renameat2, AT_FDCWD, way, AT_FDCWD, link, RENAME_EXCHANGE);
+}
+
 static void container(struct fixture *f, struct rootfs *rootfs, int ready)
 {
 	struct error err = ERROR_INIT;
@@ -178,6 +222,8 @@ static void container(struct fixture *f, struct rootfs *rootfs, int ready)
 		enter_ids(ready);
 	CHECK(unshare(CLONE_NEWCGROUP) == 0);
 	r = rootfs_mount(rootfs, &err);
+	if (r >= 0 && f->console != CONSOLE_NONE)
+		r = bind_console(f, rootfs, &err);
 	if (r >= 0)
 		r = rootfs_enter(rootfs, &err);
 	if (f->fails != NULL) {
@@ -196,26 +242,46 @@ static void container(struct fixture *f, struct rootfs *rootfs, int ready)
 	_exit(0);
 }
 
-static void map_ids(pid_t pid, const char *file)
+static void write_procfs(pid_t pid, const char *file, const char *text)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	write_file(path, "0 100000 65536\n");
+	write_file(path, text);
+}
+
+static void map_ids(const struct fixture *f, pid_t pid)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "0 %u %d\n", first_id(f), f->rootless ? 1 : 65536);
+	write_procfs(pid, "setgroups", f->rootless ? "deny" : "allow");
+	write_procfs(pid, "uid_map", text);
+	write_procfs(pid, "gid_map", text);
+}
+
+static void become_ordinary_user(void)
+{
+	CHECK(setgroups(0, NULL) == 0);
+	CHECK(setresgid(1000, 1000, 1000) == 0 && setresuid(1000, 1000, 1000) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
 }
 
 static void fixture_process(struct fixture *f)
 {
 	const unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-		CLONE_NEWNET | SIGCHLD;
+		SIGCHLD | (f->host_network ? 0 : CLONE_NEWNET) |
+		(f->user_namespace ? CLONE_NEWUSER : 0);
 	struct rootfs *rootfs = NULL;
 	struct error err = ERROR_INIT;
 	int ready[2], status;
-	pid_t pid;
+	pid_t pid, racer = 0;
 
 	set_up(f);
 	if (f->change != NULL)
 		f->change(f);
+	if (f->rootless)
+		become_ordinary_user();
 	if (rootfs_prepare(&f->options, &rootfs, &err) < 0) {
 		if (f->fails != NULL && strstr(err.message, f->fails) != NULL) {
 			if (f->after != NULL)
@@ -225,6 +291,8 @@ static void fixture_process(struct fixture *f)
 		fprintf(stderr, "%s\n", err.message);
 		_exit(1);
 	}
+	if (f->race)
+		racer = start_race();
 	CHECK(pipe(ready) == 0);
 	pid = (pid_t)syscall(
 		SYS_clone, flags | (f->user_namespace ? CLONE_NEWUSER : 0), NULL, NULL, NULL, NULL);
@@ -232,12 +300,13 @@ static void fixture_process(struct fixture *f)
 	if (pid == 0)
 		container(f, rootfs, ready[0]);
 	if (f->user_namespace) {
-		map_ids(pid, "uid_map");
-		map_ids(pid, "gid_map");
+		map_ids(f, pid);
 		CHECK(write(ready[1], "x", 1) == 1);
 	}
 	rootfs_free(rootfs);
 	CHECK(waitpid(pid, &status, 0) == pid);
+	if (racer > 0)
+		kill(racer, SIGKILL);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	if (f->after != NULL)
 		f->after(f);
@@ -320,7 +389,7 @@ static void check_default(struct fixture *f)
 		errno == (f->user_namespace ? EACCES : EROFS));
 	CHECK(!(flags_of("/proc") & ST_RDONLY));
 	/* Nothing of the host. */
-	CHECK(access(top, F_OK) < 0 && access("/etc/passwd", F_OK) < 0);
+	CHECK((f->race || access(top, F_OK) < 0) && access("/etc/passwd", F_OK) < 0);
 	CHECK((open("/write", O_CREAT | O_WRONLY, 0600) < 0) == f->config.root.readonly);
 }
 
@@ -791,11 +860,25 @@ static void check_idmaps(struct fixture *f)
 	CHECK(stat("/option", &st) == 0 && st.st_uid == 7003 && st.st_gid == 8004);
 }
 
+/* Linux 6.3 can idmap a tmpfs, on which these cases are. */
+static bool can_idmap_tmpfs(void)
+{
+	struct utsname name;
+	int version, patch;
+
+	return uname(&name) == 0 && sscanf(name.release, "%d.%d", &version, &patch) == 2 &&
+		(version > 6 || (version == 6 && patch >= 3));
+}
+
 static void test_idmapped_mounts(void **state)
 {
 	struct fixture f = { .change = add_idmaps, .check = check_idmaps };
 
 	(void)state;
+	if (!can_idmap_tmpfs()) {
+		fprintf(stderr, "needs Linux 6.3\n");
+		skip();
+	}
 	run(&f);
 	f = (struct fixture){ .change = add_idmaps, .check = check_idmaps, .user_namespace = true };
 	run(&f);
@@ -936,6 +1019,145 @@ static void test_propagation(void **state)
 	run(&f);
 }
 
+/* ---- without privilege ---- */
+
+static void add_rootless(struct fixture *f)
+{
+	add_default_mounts(f);
+	write_file(in_top("host/file"), "file");
+	add_mount(f, "/data", "bind", in_top("host"))->options = words(
+		"rbind", "nosuid", "ro", "rprivate", NULL);
+	add_mount(f, "/data2", "bind", in_top("host"))->options = words("bind", "rw", NULL);
+	add_mount(f, "/host", "bind", "/")->options = words("rbind", "rprivate", NULL);
+}
+
+static void check_rootless(struct fixture *f)
+{
+	check_default(f);
+	CHECK(has_text("/data/file", "file") && has_text("/data2/file", "file"));
+	CHECK((flags_of("/data") & (ST_RDONLY | ST_NOSUID)) == (ST_RDONLY | ST_NOSUID));
+	CHECK(access("/host/etc/passwd", F_OK) == 0);
+}
+
+static void test_ordinary_user(void **state)
+{
+	struct fixture f = {
+		.change = add_rootless,
+		.check = check_rootless,
+		.user_namespace = true,
+		.rootless = true,
+	};
+
+	(void)state;
+	run(&f);
+}
+
+static void add_host_network(struct fixture *f)
+{
+	add_default_mounts(f);
+	f->mounts[5].options = words("nosuid", "noexec", "nodev", NULL);
+}
+
+/* A new sysfs would be that of the host's network: the host's is bound, and read-only. */
+static void test_host_network(void **state)
+{
+	struct fixture f = {
+		.change = add_host_network,
+		.check = check_default,
+		.user_namespace = true,
+		.host_network = true,
+	};
+
+	(void)state;
+	run(&f);
+	f = (struct fixture){
+		.change = add_host_network,
+		.check = check_default,
+		.user_namespace = true,
+		.host_network = true,
+		.rootless = true,
+	};
+	run(&f);
+}
+
+/* ---- the terminal ---- */
+
+static void check_console(struct fixture *f)
+{
+	struct stat st;
+
+	(void)f;
+	CHECK(stat("/dev/console", &st) == 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) == 136);
+	CHECK(type_of("/dev/console") == DEVPTS_SUPER_MAGIC);
+}
+
+static void add_console(struct fixture *f)
+{
+	add_default_mounts(f);
+	f->console = CONSOLE_PTS;
+}
+
+static void add_console_link(struct fixture *f)
+{
+	CHECK(mkdir(in_top("bundle/rootfs/dev"), 0755) == 0);
+	CHECK(symlink(in_top("host/made"), in_top("bundle/rootfs/dev/console")) == 0);
+	add_mount(f, "/dev/pts", "devpts", "devpts");
+	f->console = CONSOLE_PTS;
+}
+
+static void add_console_file(struct fixture *f)
+{
+	add_default_mounts(f);
+	f->console = CONSOLE_NULL;
+}
+
+/* CVE-2025-52565 */
+static void test_console(void **state)
+{
+	struct fixture f = { .change = add_console, .check = check_console };
+
+	(void)state;
+	run(&f);
+	f = (struct fixture){
+		.change = add_console, .check = check_console, .user_namespace = true
+	};
+	run(&f);
+	f = (struct fixture){
+		.change = add_console_link,
+		.fails = "/dev/console is a symbolic link",
+		.after = host_is_untouched,
+	};
+	run(&f);
+	f = (struct fixture){ .change = add_console_file, .fails = "not a pseudo-terminal" };
+	run(&f);
+}
+
+/* ---- CVE-2021-30465: a volume of two containers, in one of which links are exchanged ---- */
+
+static void add_racing_volume(struct fixture *f)
+{
+	add_default_mounts(f);
+	CHECK(mkdir(in_top("volume"), 0755) == 0 && mkdir(in_top("volume/way"), 0755) == 0);
+	CHECK(symlink(top, in_top("volume/link")) == 0);
+	add_mount(f, "/volume", "bind", in_top("volume"))->options = words("rbind", NULL);
+	add_mount(f, "/volume/way/host/made", "tmpfs", "tmpfs");
+	f->race = true;
+}
+
+static void test_exchanged_links(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		struct fixture f = {
+			.change = add_racing_volume,
+			.check = check_default,
+			.after = host_is_untouched,
+		};
+
+		run(&f);
+	}
+}
+
 static int make_top(void **state)
 {
 	(void)state;
@@ -969,6 +1191,10 @@ int main(void)
 		cmocka_unit_test(test_idmapped_mounts),
 		cmocka_unit_test(test_cgroup_notify_remount),
 		cmocka_unit_test(test_propagation),
+		cmocka_unit_test(test_ordinary_user),
+		cmocka_unit_test(test_host_network),
+		cmocka_unit_test(test_console),
+		cmocka_unit_test(test_exchanged_links),
 	};
 
 	return cmocka_run_group_tests_name("rootfs", tests, make_top, remove_top);
