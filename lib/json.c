@@ -356,14 +356,20 @@ static int check_surrogates(const char *text, size_t length, struct error *err)
 	return 0;
 }
 
+/* `at_end`: the whole text was read, and more was expected. */
 static int describe_failure(yajl_handle parser, struct builder *builder, const char *text,
-	size_t length, struct error *err)
+	size_t length, bool at_end, struct error *err)
 {
 	char position[64], path[256];
-	size_t offset = yajl_get_bytes_consumed(parser);
+	size_t consumed = yajl_get_bytes_consumed(parser);
 	unsigned char *message;
 
-	describe_position(text, offset < length ? offset : length, position, sizeof(position));
+	/* The last byte that yajl took is the one that it did not like. */
+	if (at_end || consumed > length)
+		consumed = length;
+	else if (consumed > 0)
+		consumed--;
+	describe_position(text, consumed, position, sizeof(position));
 	/* A callback that refused has said why. */
 	if (builder->err->errnum != 0) {
 		struct error own = *builder->err;
@@ -412,12 +418,13 @@ int json_parse(const char *text, size_t length, struct arena *arena, struct json
 	yajl_config(parser, yajl_dont_validate_strings, 1);
 
 	yajl_status parsed = yajl_parse(parser, (const unsigned char *)text, length);
-	if (parsed == yajl_status_ok)
+	bool at_end = parsed == yajl_status_ok;
+	if (at_end)
 		parsed = yajl_complete_parse(parser);
 	if (parsed == yajl_status_ok)
 		*ret = builder.root;
 	else
-		status = describe_failure(parser, &builder, text, length, err);
+		status = describe_failure(parser, &builder, text, length, at_end, err);
 	yajl_free(parser);
 	free(builder.pending);
 	return status;
