@@ -241,8 +241,6 @@ static int find_duplicate(struct builder *builder, const struct json_member *mem
 	_cleanup_free_ const struct json_member **many = NULL;
 	const struct json_member **order = few;
 
-	if (count < 2)
-		return 1;
 	if (count > sizeof(few) / sizeof(few[0])) {
 		many = calloc(count, sizeof(const struct json_member *));
 		if (many == NULL)
@@ -277,7 +275,8 @@ static int on_object_end(void *data)
 	size_t count = builder->count - first;
 	const struct json_member *duplicate = NULL;
 
-	if (!find_duplicate(builder, builder->pending + first, count, &duplicate))
+	/* Where the document is {} alone, there are no pending values at all. */
+	if (count > 1 && !find_duplicate(builder, builder->pending + first, count, &duplicate))
 		return 0;
 	if (duplicate != NULL) {
 		builder->frames[builder->depth - 1].key = duplicate->key;
