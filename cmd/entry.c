@@ -59,6 +59,7 @@ static bool is_read_only(void)
 {
 	struct statfs st;
 
+	st.f_flags = 0;
 	return system_call(SYS_statfs, (long)SELF, (long)&st, 0, 0, 0) == 0 &&
 		st.f_flags & ST_RDONLY;
 }
