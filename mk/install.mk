@@ -3,6 +3,7 @@
 # make install DESTDIR= PREFIX=     program, helper programs, manual page, completions
 # make uninstall DESTDIR= PREFIX=
 # make check-install                installs into a temporary directory, looks, uninstalls
+# make check-docs                    compares manual page and completions with --help
 
 BINDIR ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/caisson
@@ -36,3 +37,9 @@ check-install: all
 	tests/check-install $(BUILD)
 
 .PHONY: install uninstall check-install
+
+# The manual page and the completions name the options that the program has.
+check-docs: all
+	tests/check-docs $(BUILD)/caisson
+
+.PHONY: check-docs
