@@ -158,12 +158,15 @@ static int reach_gate(struct container_init *init, struct error *err)
 	status = init->isolation->become(init, err);
 	if (status < 0)
 		return status;
+	/*
+	 * From here on the end of the channel tells of the creator's death: it may end right after it
+	 * has said go, and that must not kill.
+	 */
+	die_with_creator(false);
 	status = channel_send(channel, CHANNEL_READY, 0, NULL, -EBADF);
 	if (status < 0)
 		return error_set(err, -status, "tell that the container is ready");
-	status = channel_wait_go(channel, err);
-	die_with_creator(false);
-	return status;
+	return channel_wait_go(channel, err);
 }
 
 /* Waits for the word to start; returns the fd that failures are reported on. */
