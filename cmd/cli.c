@@ -10,9 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/settings.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/file.h"
+#include "lib/log.h"
 #include "runtime/isolation.h"
 
 #define OPTIONS_MAX 64
@@ -196,21 +198,57 @@ static int find_cgroup_manager(const char *name, enum cgroup_manager *ret, struc
 		err, EINVAL, "--cgroup-manager %s: must be cgroupfs, systemd or disabled", name);
 }
 
+static enum cgroup_manager settings_manager(const struct settings *settings)
+{
+	switch ((enum settings_cgroup_manager)settings->cgroup_manager) {
+	case SETTINGS_CGROUP_SYSTEMD:
+		return CGROUP_MANAGER_SYSTEMD;
+	case SETTINGS_CGROUP_DISABLED:
+		return CGROUP_MANAGER_DISABLED;
+	case SETTINGS_CGROUP_CGROUPFS:
+		break;
+	}
+	return CGROUP_MANAGER_CGROUPFS;
+}
+
+/* The flag's, else the settings'. */
+static const struct isolation *choose_isolation(
+	const char *flag, const struct settings *settings, struct error *err)
+{
+	static const char *const names[] = {
+		[SETTINGS_ISOLATION_NAMESPACE] = "namespace",
+		[SETTINGS_ISOLATION_VM] = "vm",
+		[SETTINGS_ISOLATION_AUTO] = "auto",
+	};
+	const char *name = flag != NULL ? flag : names[settings->isolation];
+	const struct isolation *isolation = isolation_find(strcmp(name, "auto") == 0 ? "vm" : name);
+
+	if (isolation == NULL && strcmp(name, "auto") == 0) {
+		log_info("isolation auto: this caisson has no vm isolation, using namespaces");
+		isolation = isolation_find("namespace");
+	}
+	if (isolation == NULL)
+		error_say(err, EINVAL, "isolation %s: this caisson has only namespace", name);
+	return isolation;
+}
+
 int cli_open_runtime(struct cli *cli, bool create, struct error *err)
 {
-	enum cgroup_manager manager = CGROUP_MANAGER_CGROUPFS;
+	_cleanup_(settings_free) struct settings settings;
+	enum cgroup_manager manager;
 	const struct isolation *isolation;
-	int status = 0;
+	int status = settings_load(SETTINGS_PATH, &settings, err);
 
-	if (cli->cgroup_manager != NULL)
-		status = find_cgroup_manager(cli->cgroup_manager, &manager, err);
 	if (status < 0)
 		return status;
-	isolation = isolation_find(cli->isolation != NULL ? cli->isolation : "namespace");
+	manager = settings_manager(&settings);
+	if (cli->cgroup_manager != NULL)
+		status = find_cgroup_manager(cli->cgroup_manager, &manager, err);
+	isolation = status < 0 ? NULL : choose_isolation(cli->isolation, &settings, err);
 	if (isolation == NULL)
-		return error_say(err, EINVAL, "--isolation %s: this caisson knows only namespace",
-			cli->isolation);
-	status = runtime_open(cli->root, cli->rootless, create, &cli->runtime, err);
+		return -EINVAL;
+	status = runtime_open(cli->root != NULL ? cli->root : settings.root, cli->rootless, create,
+		&cli->runtime, err);
 	if (status < 0)
 		return status;
 	cli->runtime.cgroup_manager = manager;
