@@ -52,6 +52,10 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The version is compiled into one file, so that a commit does not rebuild everything.
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' >$@
+$(BUILD)/obj/cmd/version.o: $(BUILD)/version
 $(BUILD)/obj/cmd/version.o: CPPFLAGS += -DCAISSON_VERSION='"$(VERSION)"' -DCAISSON_COMMIT='"$(COMMIT)"'
 
 # Everything is rebuilt when the compiler or its flags change.
