@@ -28,10 +28,17 @@
 
 #include "tests/machine/channel.h"
 
+/*
+ * Data may overtake the notice that a client has connected to a virtio-serial port, or that the one
+ * before it has left: only a port that stays hung up for a while has lost its client.
+ */
+#define HANG_UP_MS 1000
+
 struct session {
 	int port;
 	uint32_t number;
-	bool lost; /* the client hung up */
+	int64_t hung_up; /* since when, 0: not */
+	bool lost;	 /* the client hung up */
 };
 
 static volatile pid_t command_pid;
@@ -76,6 +83,19 @@ static int wait_for(struct pollfd *fds, nfds_t count, int64_t timeout_ms)
 	return ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, &none);
 }
 
+static void check_port(struct session *session)
+{
+	struct pollfd fd = { .fd = session->port };
+
+	if (poll(&fd, 1, 0) == 1 && (fd.revents & (POLLHUP | POLLERR)) != 0) {
+		if (session->hung_up == 0)
+			session->hung_up = now_ms();
+		session->lost = now_ms() - session->hung_up > HANG_UP_MS;
+	} else {
+		session->hung_up = 0;
+	}
+}
+
 static void send_all(struct session *session, const void *data, size_t length)
 {
 	const char *next = data;
@@ -89,8 +109,8 @@ static void send_all(struct session *session, const void *data, size_t length)
 		} else if (errno == EAGAIN) {
 			struct pollfd fd = { .fd = session->port, .events = POLLOUT };
 
-			wait_for(&fd, 1, 1000);
-			session->lost = (fd.revents & (POLLHUP | POLLERR)) != 0;
+			check_port(session);
+			wait_for(&fd, session->hung_up ? 0 : 1, 20);
 		} else if (errno != EINTR) {
 			session->lost = true;
 		}
@@ -109,9 +129,10 @@ static void send_frame(struct session *session, uint16_t type, const void *data,
 	send_all(session, buffer, sizeof(frame) + length);
 }
 
-/* Reads `length` bytes of a request; false when the client hung up. */
-static bool read_all(int port, void *data, size_t length)
+/* Reads `length` bytes; false when the client hung up, or has not come where `first`. */
+static bool read_all(int port, void *data, size_t length, bool first)
 {
+	int64_t deadline = now_ms() + HANG_UP_MS;
 	char *next = data;
 
 	while (length > 0) {
@@ -121,8 +142,12 @@ static bool read_all(int port, void *data, size_t length)
 		if (count > 0) {
 			next += count;
 			length -= (size_t)count;
+			first = false;
+			deadline = now_ms() + HANG_UP_MS;
 		} else if (count == 0) {
-			return false;
+			if (first || now_ms() > deadline)
+				return false;
+			wait_for(NULL, 0, 5);
 		} else if (errno == EAGAIN) {
 			wait_for(&fd, 1, -1);
 		} else if (errno != EINTR) {
@@ -144,7 +169,8 @@ static int read_stdin(int port, size_t length)
 	while (file >= 0 && length > 0) {
 		size_t part = length < sizeof(buffer) ? length : sizeof(buffer);
 
-		if (!read_all(port, buffer, part) || write(file, buffer, part) != (ssize_t)part) {
+		if (!read_all(port, buffer, part, false) ||
+			write(file, buffer, part) != (ssize_t)part) {
 			close(file);
 			return -1;
 		}
@@ -229,22 +255,22 @@ static void drain(struct session *session, int pipe, uint16_t type)
 
 static void watch_command(struct session *session, int out, int err, int64_t deadline)
 {
-	struct pollfd fds[] = { { .fd = out, .events = POLLIN }, { .fd = err, .events = POLLIN },
-		{ .fd = session->port } };
+	struct pollfd fds[] = { { .fd = out, .events = POLLIN }, { .fd = err, .events = POLLIN } };
 	bool timed_out = false;
 
 	while (!command_ended && !session->lost && !timed_out) {
 		int64_t left = deadline - now_ms();
 
 		timed_out = left <= 0;
-		if (timed_out || wait_for(fds, 3, left) <= 0)
+		if (timed_out)
+			break;
+		check_port(session);
+		if (wait_for(fds, 2, left < 200 ? left : 200) <= 0)
 			continue;
 		if (fds[0].revents != 0 && !forward(session, out, FRAME_STDOUT))
 			fds[0].fd = -1;
 		if (fds[1].revents != 0 && !forward(session, err, FRAME_STDERR))
 			fds[1].fd = -1;
-		if (fds[2].revents & (POLLHUP | POLLERR))
-			session->lost = true;
 	}
 	if (timed_out || session->lost)
 		kill_descendants();
@@ -261,7 +287,7 @@ static void serve_request(int port, const struct channel_request *request)
 	int in = -1, out[2], err[2], status;
 	char *args = calloc(1, request->args_length + 1U);
 
-	if (args == NULL || !read_all(port, args, request->args_length) ||
+	if (args == NULL || !read_all(port, args, request->args_length, false) ||
 		(in = read_stdin(port, request->stdin_length)) < 0) {
 		free(args);
 		return;
@@ -287,13 +313,13 @@ static void serve_request(int port, const struct channel_request *request)
 /* Skips what a client that was cut off left in the port, until a request begins. */
 static bool read_request(int port, struct channel_request *request)
 {
-	if (!read_all(port, request, sizeof(*request)))
+	if (!read_all(port, request, sizeof(*request), true))
 		return false;
 	while (request->magic != CHANNEL_MAGIC || request->args_length == 0 ||
 		request->args_length > CHANNEL_ARGS_MAX ||
 		request->stdin_length > CHANNEL_STDIN_MAX) {
 		memmove(request, (char *)request + 1, sizeof(*request) - 1);
-		if (!read_all(port, (char *)request + sizeof(*request) - 1, 1))
+		if (!read_all(port, (char *)request + sizeof(*request) - 1, 1, false))
 			return false;
 	}
 	return true;

@@ -9,6 +9,14 @@ ROOT=$T/root
 CAISSON=$T/caisson
 export ASAN_OPTIONS=detect_leaks=1:log_path=$T/sanitizer UBSAN_OPTIONS=log_path=$T/sanitizer
 
+# busybox sh prefers its own applets, which know less.
+ip() { /sbin/ip "$@"; }
+mount() { /bin/mount "$@"; }
+umount() { /bin/umount "$@"; }
+unshare() { /usr/bin/unshare "$@"; }
+nsenter() { /usr/bin/nsenter "$@"; }
+ps() { /bin/ps "$@"; }
+
 caisson() {
 	# shellcheck disable=SC2086,SC2154 # a list, and from the prefix of the script
 	"$CAISSON" --root "$ROOT" $flags "$@"
