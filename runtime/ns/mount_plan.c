@@ -170,6 +170,7 @@ int mount_plan_prepare(const struct rootfs_options *options, const struct oci_mo
 		.mount = mount,
 		.index = index,
 		.tree = -EBADF,
+		.procfs = -EBADF,
 		.user_namespace = -EBADF,
 	};
 	r = mount_options_parse(mount->options.items, mount->options.count, &ret->options, err);
@@ -429,6 +430,14 @@ static int tmpfs_options(struct mount_plan *plan, int target, bool made, char mo
 	return 0;
 }
 
+/* hidepid= and subset= would hide what the runtime itself needs. */
+static bool is_plain_procfs(const struct mount_plan *plan)
+{
+	return has_type(plan, "proc") && strcmp(plan->destination, "/proc") == 0 &&
+		plan->options.n_data == 0 && !(plan->options.set & MOUNT_ATTR_RDONLY) &&
+		!(plan->options.recursive_set & MOUNT_ATTR_RDONLY);
+}
+
 static int execute_filesystem(
 	struct mount_plan *plan, const struct rootfs_options *options, int root, struct error *err)
 {
@@ -457,6 +466,8 @@ static int execute_filesystem(
 		r = mount_attach(tree, target, err);
 	if (r >= 0 && plan->read_only_at_end)
 		plan->tree = take_fd(&tree);
+	else if (r >= 0 && is_plain_procfs(plan))
+		plan->procfs = take_fd(&tree);
 	return r;
 }
 
@@ -496,5 +507,6 @@ void mount_plan_free(struct mount_plan *plan)
 	free(plan->source);
 	plan->destination = plan->source = NULL;
 	plan->tree = close_fd(plan->tree);
+	plan->procfs = close_fd(plan->procfs);
 	plan->user_namespace = close_fd(plan->user_namespace);
 }

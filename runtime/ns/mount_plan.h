@@ -22,6 +22,7 @@ struct mount_plan {
 	char *destination;     /* cleaned, absolute */
 	char *source;	       /* of a bind mount: absolute */
 	int tree;	       /* a bind's source, or a mount that turns read-only at the end */
+	int procfs;	       /* the mount at /proc, where it is plain and writable */
 	int user_namespace;    /* of an idmapped mount, or negative */
 	bool directory;	       /* the bind's source is one */
 	bool read_only_at_end; /* a tmpfs that others may want mount points in */

@@ -377,6 +377,15 @@ int rootfs_fd(const struct rootfs *rootfs)
 	return rootfs->root;
 }
 
+int rootfs_take_procfs(struct rootfs *rootfs)
+{
+	for (size_t i = 0; i < rootfs->n_mounts; i++) {
+		if (rootfs->mounts[i].procfs >= 0)
+			return take_fd(&rootfs->mounts[i].procfs);
+	}
+	return -EBADF;
+}
+
 void rootfs_free(struct rootfs *rootfs)
 {
 	if (rootfs == NULL)

@@ -61,4 +61,12 @@ int rootfs_enter(struct rootfs *rootfs, struct error *err);
 /* An fd (O_PATH) of the root's top directory: valid between rootfs_mount() and rootfs_free(). */
 int rootfs_fd(const struct rootfs *rootfs);
 
+/*
+ * After rootfs_mount(): an fd, from then on the caller's, of the procfs that was mounted at /proc,
+ * as good as path_open_procfs()'s and for free: path_open_in_procfs() refuses what a later mount
+ * covers there (linux.readonlyPaths comes with rootfs_enter()). -EBADF where the container has none
+ * of its own, or one with options.
+ */
+int rootfs_take_procfs(struct rootfs *rootfs);
+
 void rootfs_free(struct rootfs *rootfs);

@@ -52,6 +52,7 @@ struct fixture {
 	bool rootless;	   /* from beginning to end as an ordinary user */
 	bool host_network; /* no network namespace of its own */
 	enum { CONSOLE_NONE, CONSOLE_PTS, CONSOLE_NULL } console;
+	int procfs;
 	bool race; /* top/volume/way and top/volume/link change places all the time */
 	void (*change)(struct fixture *fixture); /* before rootfs_prepare() */
 	void (*check)(struct fixture *fixture);	 /* inside, after rootfs_enter() */
@@ -222,6 +223,8 @@ static void container(struct fixture *f, struct rootfs *rootfs, int ready)
 		enter_ids(ready);
 	CHECK(unshare(CLONE_NEWCGROUP) == 0);
 	r = rootfs_mount(rootfs, &err);
+	if (r >= 0)
+		f->procfs = rootfs_take_procfs(rootfs);
 	if (r >= 0 && f->console != CONSOLE_NONE)
 		r = bind_console(f, rootfs, &err);
 	if (r >= 0)
@@ -391,6 +394,25 @@ static void check_default(struct fixture *f)
 	/* Nothing of the host. */
 	CHECK((f->race || access(top, F_OK) < 0) && access("/etc/passwd", F_OK) < 0);
 	CHECK((open("/write", O_CREAT | O_WRONLY, 0600) < 0) == f->config.root.readonly);
+}
+
+static void check_procfs(struct fixture *f)
+{
+	struct error err = ERROR_INIT;
+
+	check_default(f);
+	CHECK(path_write_procfs(f->procfs, "self/comm", "written", &err) == 0);
+	CHECK(has_text("/proc/self/comm", "written\n"));
+	/* What the container's own mounts cover is refused, not followed. */
+	CHECK(path_write_procfs(f->procfs, "sys/kernel/hostname", "x", &err) == -EXDEV);
+}
+
+static void test_procfs(void **state)
+{
+	struct fixture f = { .change = add_default_mounts, .check = check_procfs };
+
+	(void)state;
+	run(&f);
 }
 
 static void test_default_config(void **state)
@@ -1179,6 +1201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default_config),
 		cmocka_unit_test(test_default_config_in_user_namespace),
+		cmocka_unit_test(test_procfs),
 		cmocka_unit_test(test_binds),
 		cmocka_unit_test(test_links_in_place_of_proc_sys_dev),
 		cmocka_unit_test(test_mount_into_proc_by_a_link),
