@@ -25,6 +25,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/fds.h"
 #include "lib/log.h"
 #include "lib/signals.h"
 #include "lib/socket.h"
@@ -205,8 +206,10 @@ static _Noreturn void be_new_process(struct joining *joining)
 {
 	struct error err = ERROR_INIT;
 
-	joining->container->dir = close_fd(joining->container->dir);
-	joining->channel[0] = close_fd(joining->channel[0]);
+	/* Nothing else of the host's comes along into the container (CVE-2024-21626). */
+	int keep[] = { joining->channel[1], joining->init };
+
+	fds_close_except(3 + joining->options->preserve_fds, keep, sizeof(keep) / sizeof(*keep));
 	log_set_sink(channel_log, &joining->channel[1], LOG_LEVEL_DEBUG);
 	signals_reset();
 	run_inside(joining, &err);

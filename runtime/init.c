@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/fds.h"
 #include "lib/log.h"
 #include "lib/signals.h"
 #include "runtime/channel.h"
@@ -139,6 +140,17 @@ static int set_oom_score_early(const struct container_init *init, struct error *
 	return oom_score_set(procfs, score, init->runtime->rootless, err);
 }
 
+/*
+ * What waits at the gate, perhaps for long and perhaps seen by others of its pid namespace, holds
+ * nothing of the host's but what the program will have (CVE-2016-9962, CVE-2024-21626).
+ */
+static void let_go_of_host(const struct container_init *init)
+{
+	int keep[] = { init->channel[1], init->gate, init->procfs };
+
+	fds_close_except(3 + init->options->preserve_fds, keep, sizeof(keep) / sizeof(*keep));
+}
+
 static int reach_gate(struct container_init *init, struct error *err)
 {
 	int channel = init->channel[1];
@@ -155,12 +167,13 @@ static int reach_gate(struct container_init *init, struct error *err)
 	status = build(init, err);
 	if (status < 0)
 		return status;
+	let_go_of_host(init);
 	status = init->isolation->become(init, err);
 	if (status < 0)
 		return status;
 	/*
-	 * From here on the end of the channel tells of the creator's death: it may end right after it
-	 * has said go, and that must not kill.
+	 * From here on the end of the channel tells of the creator's death: it may end right after
+	 * it has said go, and that must not kill.
 	 */
 	die_with_creator(false);
 	status = channel_send(channel, CHANNEL_READY, 0, NULL, -EBADF);
