@@ -68,7 +68,7 @@ static int run_creator_part(struct creation *creation, struct error *err)
 	}
 	if (status == 0 && config->linux.intel_rdt.set)
 		status = intel_rdt_apply(
-			&config->linux.intel_rdt, state->rdt_group, creation->pid, err);
+			&config->linux.intel_rdt, state->rdt_group, state->id, creation->pid, err);
 	if (status < 0 ||
 		(config->hooks.prestart.count == 0 && config->hooks.create_runtime.count == 0))
 		return status;

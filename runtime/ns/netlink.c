@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/ns/netlink.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/error.h"
+
+int netlink_open(struct error *err)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	return fd < 0 ? error_set(err, errno, "open a netlink socket") : fd;
+}
+
+void netlink_begin(struct netlink_request *request, uint16_t type, uint16_t flags, const void *head,
+	size_t size)
+{
+	memset(request, 0, sizeof(*request));
+	request->header.nlmsg_len = (uint32_t)NLMSG_LENGTH(size);
+	request->header.nlmsg_type = type;
+	request->header.nlmsg_flags = flags | NLM_F_REQUEST;
+	memcpy(NLMSG_DATA(&request->header), head, size);
+}
+
+void netlink_put(struct netlink_request *request, uint16_t type, const void *data, size_t size)
+{
+	size_t at = NLMSG_ALIGN(request->header.nlmsg_len);
+
+	if (at > NETLINK_REQUEST_MAX || RTA_SPACE(size) > NETLINK_REQUEST_MAX - at) {
+		request->header.nlmsg_len = NETLINK_REQUEST_MAX + 1;
+		return;
+	}
+	struct rtattr attribute = { .rta_len = (unsigned short)RTA_LENGTH(size), .rta_type = type };
+	memcpy(request->bytes + at, &attribute, sizeof(attribute));
+	memcpy(request->bytes + at + RTA_LENGTH(0), data, size);
+	request->header.nlmsg_len = (uint32_t)(at + RTA_SPACE(size));
+}
+
+/* Returns true at the end of the answer, whose status is in *ret. */
+static bool is_end(const struct nlmsghdr *message, int *ret)
+{
+	struct nlmsgerr acknowledgement;
+
+	if (message->nlmsg_type == NLMSG_DONE)
+		return true;
+	if (message->nlmsg_type != NLMSG_ERROR)
+		return false;
+	if (message->nlmsg_len < NLMSG_LENGTH(sizeof(acknowledgement))) {
+		*ret = -EBADMSG;
+		return true;
+	}
+	memcpy(&acknowledgement, NLMSG_DATA(message), sizeof(acknowledgement));
+	if (acknowledgement.error != 0)
+		*ret = acknowledgement.error;
+	return true;
+}
+
+int netlink_call(int fd, struct netlink_request *request,
+	int (*each)(const struct nlmsghdr *message, void *data), void *data)
+{
+	union {
+		struct nlmsghdr header;
+		char bytes[32 * 1024];
+	} answer;
+	int result = 0;
+
+	if (request->header.nlmsg_len > NETLINK_REQUEST_MAX)
+		return -EMSGSIZE;
+	request->header.nlmsg_flags |= NLM_F_ACK;
+	if (send(fd, request->bytes, request->header.nlmsg_len, 0) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t received = recv(fd, answer.bytes, sizeof(answer.bytes), 0);
+
+		if (received < 0 && errno == EINTR)
+			continue;
+		if (received < 0)
+			return -errno;
+		unsigned int left = (unsigned int)received;
+		for (struct nlmsghdr *m = &answer.header; NLMSG_OK(m, left);
+			m = NLMSG_NEXT(m, left)) {
+			if (is_end(m, &result))
+				return result;
+			int status = each != NULL ? each(m, data) : 0;
+			if (status < 0 && result == 0)
+				result = status;
+		}
+	}
+}

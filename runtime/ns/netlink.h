@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * As much of rtnetlink(7) as it takes to move an interface: one request at a time, answered by an
+ * acknowledgement or a list.
+ */
+#pragma once
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+#define NETLINK_REQUEST_MAX 512
+
+struct netlink_request {
+	union {
+		struct nlmsghdr header;
+		char bytes[NETLINK_REQUEST_MAX];
+	};
+};
+
+/* Opens a socket in the calling thread's network namespace, which it belongs to for good. */
+int netlink_open(struct error *err);
+
+/*
+ * Begins a request: `head` is the fixed part that `type` asks for (struct ifinfomsg …).
+ * NLM_F_REQUEST is always set.
+ */
+void netlink_begin(struct netlink_request *request, uint16_t type, uint16_t flags, const void *head,
+	size_t size);
+
+/* Adds an attribute. What does not fit makes netlink_call() fail with -EMSGSIZE. */
+void netlink_put(struct netlink_request *request, uint16_t type, const void *data, size_t size);
+
+/*
+ * Sends the request and waits for its end, calling `each` (or NULL) for every message before it; a
+ * negative return of it becomes the result once the answer is read. Returns 0 or a negative errno,
+ * the kernel's own; sets no error.
+ */
+int netlink_call(int fd, struct netlink_request *request,
+	int (*each)(const struct nlmsghdr *message, void *data), void *data);
