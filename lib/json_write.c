@@ -168,6 +168,17 @@ void json_write_uint(struct json_writer *writer, uint64_t number)
 	note(writer, yajl_gen_number(writer->generator, text, (size_t)length));
 }
 
+void json_write_hundredths(struct json_writer *writer, uint64_t hundredths)
+{
+	char text[32];
+
+	if (!usable(writer))
+		return;
+	int length = snprintf(text, sizeof(text), "%" PRIu64 ".%02u", hundredths / 100,
+		(unsigned int)(hundredths % 100));
+	note(writer, yajl_gen_number(writer->generator, text, (size_t)length));
+}
+
 void json_write_bool(struct json_writer *writer, bool boolean)
 {
 	if (usable(writer))

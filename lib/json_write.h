@@ -53,6 +53,9 @@ void json_write_uint(struct json_writer *writer, uint64_t number);
 void json_write_bool(struct json_writer *writer, bool boolean);
 void json_write_null(struct json_writer *writer);
 
+/* A number with two decimals: 150 is written as 1.50. */
+void json_write_hundredths(struct json_writer *writer, uint64_t hundredths);
+
 /* Key and value in one call. */
 void json_write_object_member(struct json_writer *writer, const char *key);
 void json_write_array_member(struct json_writer *writer, const char *key);

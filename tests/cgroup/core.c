@@ -2,6 +2,7 @@
 /* What cgroup v2 can do without any controller: directories, processes, freezing, devices. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "config/oci.h"
 #include "lib/error.h"
 #include "runtime/cgroup/cgroup.h"
+#include "runtime/cgroup/events.h"
+#include "runtime/cgroup/stats.h"
 #include "tests/cgroup/check.h"
 
 static void create_and_destroy(void)
@@ -314,6 +317,55 @@ static void delegated_to_owner(void)
 	destroy(&made);
 }
 
+static void last_process_gone_is_told(void)
+{
+	struct made made = make("watched", NULL);
+	pid_t pid = spawn(made.fd, sleep_forever, NULL);
+	struct cgroup_watch watch;
+	struct error err = ERROR_INIT;
+
+	CHECK_OK(cgroup_watch_open(made.fd, &watch, &err));
+	CHECK(cgroup_watch_read(&watch) == 0);
+
+	struct pollfd ready = { .fd = watch.fd, .events = POLLIN };
+
+	CHECK(poll(&ready, 1, 0) == 0);
+	CHECK(kill(pid, SIGKILL) == 0 && wait_for(pid) == 128 + SIGKILL);
+	CHECK(poll(&ready, 1, 5000) == 1);
+	CHECK(cgroup_watch_read(&watch) == CGROUP_EVENT_EMPTY);
+	destroy(&made);
+	CHECK(cgroup_watch_read(&watch) == CGROUP_EVENT_EMPTY);
+	cgroup_watch_close(&watch);
+}
+
+static int spin(void *data)
+{
+	double end = milliseconds() + *(double *)data;
+
+	while (milliseconds() < end)
+		;
+	return 0;
+}
+
+static void cpu_time_is_read(void)
+{
+	struct made made = make("stats", NULL);
+	struct cgroup_stats stats;
+	struct error err = ERROR_INIT;
+	double how_long = 30;
+
+	CHECK(wait_for(spawn(made.fd, spin, &how_long)) == 0);
+	CHECK_OK(cgroup_stats_read(made.fd, &stats, &err));
+	CHECK(stats.cpu.usage > 5000000 && stats.cpu.usage < 10000000000);
+	CHECK(stats.cpu.usage >= stats.cpu.user);
+	cgroup_stats_free(&stats);
+	/* A cgroup that is gone is an error, not zeros. */
+	int fd = dup(made.fd);
+	destroy(&made);
+	CHECK_FAILS(cgroup_stats_read(fd, &stats, &err), err.errnum, "cgroup: read");
+	close(fd);
+}
+
 static void thousand_cycles(void)
 {
 	struct oci_device_rule rule = { .type = 'a', .read = true, .write = true, .mknod = true };
@@ -345,6 +397,8 @@ const struct check core_checks[] = {
 	{ "devices_default", devices_default },
 	{ "devices_rules", devices_rules },
 	{ "delegated_to_owner", delegated_to_owner },
+	{ "last_process_gone_is_told", last_process_gone_is_told },
+	{ "cpu_time_is_read", cpu_time_is_read },
 	{ "thousand_cycles", thousand_cycles },
 	{ NULL, NULL },
 };

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,7 +16,10 @@
 
 #include "config/oci.h"
 #include "lib/error.h"
+#include "lib/json_write.h"
+#include "runtime/cgroup/events.h"
 #include "runtime/cgroup/file.h"
+#include "runtime/cgroup/stats.h"
 
 #define SET_TO(x)                         \
 	{                                 \
@@ -210,6 +214,8 @@ static void check_before_update(void)
 static void oom_is_counted(void)
 {
 	struct oci_resources resources = { .set = true };
+	struct cgroup_watch watch;
+	struct error err = ERROR_INIT;
 	size_t bytes = 16 << 20;
 	uint64_t limit = 0;
 
@@ -220,9 +226,53 @@ static void oom_is_counted(void)
 
 	CHECK(cgroup_oom_killed(made.fd, &limit) == 0);
 	CHECK(limit == 4 << 20);
+	CHECK_OK(cgroup_watch_open(made.fd, &watch, &err));
 	CHECK(wait_for(spawn(made.fd, eat_memory, &bytes)) == 128 + SIGKILL);
 	CHECK(cgroup_oom_killed(made.fd, NULL) == 1);
+
+	struct pollfd ready = { .fd = watch.fd, .events = POLLIN };
+
+	CHECK(poll(&ready, 1, 5000) == 1);
+	CHECK((cgroup_watch_read(&watch) & CGROUP_EVENT_OOM) != 0);
+	/* Each kill is told of once. */
+	CHECK((cgroup_watch_read(&watch) & CGROUP_EVENT_OOM) == 0);
+	cgroup_watch_close(&watch);
 	destroy(&made);
+}
+
+static void statistics_are_read(void)
+{
+	struct oci_resources resources = all_limits();
+	struct made made = make("numbers", &resources);
+	size_t bytes = 8 << 20;
+	pid_t pid = spawn(made.fd, eat_and_wait, &bytes);
+	struct cgroup_stats stats = { 0 };
+	struct error err = ERROR_INIT;
+
+	while (stats.memory.usage < bytes) {
+		cgroup_stats_free(&stats);
+		usleep(1000);
+		CHECK_OK(cgroup_stats_read(made.fd, &stats, &err));
+	}
+	CHECK(stats.memory.set && stats.memory.limit == 64 << 20);
+	CHECK(stats.memory.n_raw > 20 && strcmp(stats.memory.raw[0].name, "anon") == 0);
+	CHECK(stats.memory.peak == 0 || stats.memory.peak >= bytes);
+	CHECK(stats.pids.current == 1 && stats.pids.limit == 100);
+	CHECK(stats.cpu.usage > 0);
+	CHECK(stats.n_hugetlb > 0);
+
+	struct json_writer writer;
+	const char *text;
+	size_t length;
+
+	CHECK_OK(json_writer_open(&writer, false, &err));
+	cgroup_stats_write(&writer, &stats);
+	CHECK_OK(json_writer_text(&writer, &text, &length, &err));
+	printf("    %.400s\n", text);
+	json_writer_close(&writer);
+	cgroup_stats_free(&stats);
+	destroy(&made);
+	CHECK(wait_for(pid) == 128 + SIGKILL);
 }
 
 static int fork_once(void *data)
@@ -394,6 +444,7 @@ const struct check full_checks[] = {
 	{ "update_is_all_or_nothing", update_is_all_or_nothing },
 	{ "check_before_update", check_before_update },
 	{ "oom_is_counted", oom_is_counted },
+	{ "statistics_are_read", statistics_are_read },
 	{ "pids_limit_holds", pids_limit_holds },
 	{ "no_internal_processes", no_internal_processes },
 	{ "entry_errors_say_why", entry_errors_say_why },
