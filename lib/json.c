@@ -13,6 +13,7 @@
 #include "lib/utf8.h"
 
 #define SHOWN_KEY 48 /* bytes of a key that a message shows */
+#define KEY_CACHE 32
 
 /* An array or object that is not closed yet. */
 struct frame {
@@ -30,6 +31,11 @@ struct builder {
 	struct json_member *pending; /* values whose array or object is still open */
 	size_t count, capacity;
 	struct json_value root;
+	/* Keys seen before: most of a document's are the same few. */
+	struct {
+		const char *text;
+		uint32_t length;
+	} keys[KEY_CACHE];
 };
 
 const char *json_type_name(enum json_type type)
@@ -168,6 +174,24 @@ static int on_string(void *data, const unsigned char *bytes, size_t length)
 			.type = JSON_STRING, .count = (uint32_t)length, .text = copy });
 }
 
+static const char *keep_key(struct builder *builder, const char *text, size_t length)
+{
+	size_t slot = length > 0
+		? (length * 7 + (unsigned char)text[0] * 3 + (unsigned char)text[length - 1]) %
+			KEY_CACHE
+		: 0;
+	const char *known = builder->keys[slot].text;
+
+	if (known != NULL && builder->keys[slot].length == length &&
+		memcmp(known, text, length) == 0)
+		return known;
+
+	const char *copy = keep_text(builder, text, length);
+	builder->keys[slot].text = copy;
+	builder->keys[slot].length = (uint32_t)length;
+	return copy;
+}
+
 static int on_key(void *data, const unsigned char *bytes, size_t length)
 {
 	struct builder *builder = data;
@@ -176,7 +200,7 @@ static int on_key(void *data, const unsigned char *bytes, size_t length)
 
 	if (check_text(text, length) != NULL)
 		return fail_here(builder, "a key contains a NUL character or is not valid UTF-8");
-	frame->key = keep_text(builder, text, length);
+	frame->key = keep_key(builder, text, length);
 	frame->key_length = (uint32_t)length;
 	return frame->key != NULL;
 }
@@ -260,7 +284,7 @@ static int find_duplicate(struct builder *builder, const struct json_member *mem
 		order[at] = &members[i];
 	}
 	if (order != few)
-		qsort(order, count, sizeof(*order), compare_keys);
+		qsort(order, count, sizeof(const struct json_member *), compare_keys);
 	for (size_t i = 1; i < count; i++) {
 		if (compare_keys(&order[i - 1], &order[i]) == 0)
 			*ret = order[i];
