@@ -244,7 +244,7 @@ int machine_new(struct loop *loop, const struct machine_options *options,
 	if (machine->cpus == NULL)
 		r = error_set(err, ENOMEM, "make a machine");
 	if (r >= 0)
-		r = memory_new(&machine->memory, options->memory, err);
+		r = memory_new(&machine->memory, options->memory, options->large_pages, err);
 	if (r >= 0)
 		r = accel_new(options->kvm, &accel_options, &machine->accel, err);
 	if (r >= 0)

@@ -26,6 +26,7 @@ struct machine_options {
 	unsigned int cpus;
 	unsigned int cpus_max;	  /* at least cpus: what the guest may bring up later */
 	unsigned int spare_slots; /* empty slots that the guest is told of, to be filled later */
+	bool large_pages;	  /* faster, or small pages and less memory held (memory.h) */
 	bool acpi;    /* describe the machine by ACPI tables: for a distribution's kernel */
 	int serial;   /* fd that gets what the guest writes to its serial port, or < 0 */
 	bool confine; /* a seccomp filter for each processor's thread */

@@ -33,9 +33,12 @@ static void *reserve(uint64_t size)
 	return base + before;
 }
 
-int memory_new(struct memory *ret, uint64_t size, struct error *err)
+int memory_new(struct memory *ret, uint64_t size, bool large_pages, struct error *err)
 {
-	struct memory memory = { .low = x86_memory_below_hole(size) };
+	struct memory memory = {
+		.low = x86_memory_below_hole(size),
+		.large_pages = large_pages,
+	};
 	int r;
 
 	if (size == 0 || size % ALIGNMENT != 0 || size > (1ULL << 46))
@@ -45,6 +48,8 @@ int memory_new(struct memory *ret, uint64_t size, struct error *err)
 	memory.base = reserve(size);
 	if (memory.base == NULL)
 		return error_set(err, errno, "reserve %" PRIu64 " MiB of guest memory", size >> 20);
+	/* Kernels without large pages refuse both: the guest runs with small ones. */
+	(void)madvise(memory.base, size, large_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	/* A core dump of the monitor must not hold the guest. Old kernels lack it: harmless. */
 	(void)madvise(memory.base, size, MADV_DONTDUMP);
 	r = guest_memory_add(&memory.guest, 0, memory.low, memory.base, err);
@@ -85,6 +90,28 @@ int memory_map_file(struct memory *memory, uint64_t gpa, uint64_t size, int fd, 
 	(void)madvise(host, rounded, MADV_DONTDUMP);
 	if (rounded != size)
 		memset(host + size, 0, rounded - size);
+	return 0;
+}
+
+int memory_read_file(struct memory *memory, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+	struct error *err)
+{
+	uint8_t *host = guest_memory_at(&memory->guest, gpa, size);
+
+	if (host == NULL)
+		return error_say(err, EFAULT,
+			"0x%" PRIx64 " bytes at 0x%" PRIx64 " are not in the guest's memory", size,
+			gpa);
+	for (uint64_t done = 0; done < size;) {
+		ssize_t n = pread(fd, host + done, size - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return error_set(
+				err, n < 0 ? errno : EIO, "read a file into the guest's memory");
+		done += (uint64_t)n;
+	}
 	return 0;
 }
 

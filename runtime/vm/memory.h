@@ -15,10 +15,15 @@ struct memory {
 	struct guest_memory guest;
 	uint64_t low, high; /* bytes below the hole, and from 4 GiB on */
 	void *base;	    /* one mapping of low + high bytes */
+	bool large_pages;
 };
 
-/* Reserves `size` bytes (a multiple of 2 MiB). The caller frees with memory_free(). */
-int memory_new(struct memory *ret, uint64_t size, struct error *err);
+/*
+ * Reserves `size` bytes (a multiple of 2 MiB), to be backed by pages of 2 MiB where the host has
+ * them (`large_pages`: faster, for every first touch of a small page is an exit; but a page that
+ * holds anything is held whole), or by small ones. The caller frees with memory_free().
+ */
+int memory_new(struct memory *ret, uint64_t size, bool large_pages, struct error *err);
 void memory_free(struct memory *memory);
 
 /*
@@ -27,6 +32,10 @@ void memory_free(struct memory *memory);
  * its last page reads as zeros: the file must not shrink. -EFAULT outside of memory.
  */
 int memory_map_file(struct memory *memory, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+	struct error *err);
+
+/* Copies `size` bytes of the file to `gpa`; any address and offset. */
+int memory_read_file(struct memory *memory, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
 	struct error *err);
 
 /* Number of 4 KiB pages of the guest's memory that are present (mincore-like, from pagemap). */

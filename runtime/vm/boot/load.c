@@ -57,22 +57,42 @@ static int map_kernel(int fd, struct mapped_file *ret, struct error *err)
 	return 0;
 }
 
+static uint64_t page_up(uint64_t value)
+{
+	return (value + PAGE - 1) & ~(PAGE - 1);
+}
+
+/* A page that another segment has a part of cannot show the file. */
+static bool can_be_mapped(const struct kernel_image *image, const struct kernel_segment *segment)
+{
+	if (segment->file_size == 0 || segment->gpa % PAGE != 0 || segment->offset % PAGE != 0)
+		return false;
+	for (unsigned int i = 0; i < image->segment_count; i++) {
+		const struct kernel_segment *other = &image->segments[i];
+
+		if (other != segment && other->gpa < page_up(segment->gpa + segment->file_size) &&
+			segment->gpa < other->gpa + other->memory_size)
+			return false;
+	}
+	return true;
+}
+
 /* `fd` is the file that `file` shows, or negative where it is no file's (unpacked). */
-static int load_segment(struct memory *memory, const struct kernel_segment *segment,
-	const struct mapped_file *file, int fd, struct error *err)
+static int load_segment(struct memory *memory, const struct kernel_image *image,
+	const struct kernel_segment *segment, const struct mapped_file *file, int fd,
+	struct error *err)
 {
 	uint8_t *host = guest_memory_at(&memory->guest, segment->gpa, segment->memory_size);
-	uint64_t rounded = (segment->file_size + PAGE - 1) & ~(PAGE - 1);
 
 	if (host == NULL)
 		return error_say(err, ENOMEM,
 			"the kernel needs memory up to %llu MiB: give the guest more",
 			(unsigned long long)((segment->gpa + segment->memory_size) / MIB + 1));
-	/* A page that the next segment has a part of cannot show the file twice. */
-	if (fd >= 0 && segment->file_size != 0 && segment->gpa % PAGE == 0 &&
-		segment->offset % PAGE == 0 &&
-		(rounded <= segment->memory_size || segment->file_size == rounded))
+	if (fd >= 0 && !memory->large_pages && can_be_mapped(image, segment))
 		return memory_map_file(
+			memory, segment->gpa, segment->file_size, fd, segment->offset, err);
+	if (fd >= 0)
+		return memory_read_file(
 			memory, segment->gpa, segment->file_size, fd, segment->offset, err);
 	memcpy(host, file->bytes + segment->offset, segment->file_size);
 	return 0;
@@ -82,7 +102,7 @@ static int load_segments(struct memory *memory, const struct kernel_image *image
 	const struct mapped_file *file, int fd, struct error *err)
 {
 	for (unsigned int i = 0; i < image->segment_count; i++) {
-		int r = load_segment(memory, &image->segments[i], file, fd, err);
+		int r = load_segment(memory, image, &image->segments[i], file, fd, err);
 
 		if (r < 0)
 			return r;
@@ -148,7 +168,7 @@ static int load_initrd(struct memory *memory, const struct kernel_image *image, 
 
 	if (r < 0)
 		return r;
-	rounded = ((uint64_t)size + PAGE - 1) & ~(PAGE - 1);
+	rounded = page_up(size);
 	if (image->bzimage && image->header.initrd_addr_max != 0 &&
 		!(image->header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) &&
 		limit > (uint64_t)image->header.initrd_addr_max + 1)
@@ -159,7 +179,10 @@ static int load_initrd(struct memory *memory, const struct kernel_image *image, 
 			"%llu MiB of memory do not hold the kernel and an initrd of %zu bytes",
 			(unsigned long long)(memory->low / MIB), size);
 	address = limit - rounded;
-	r = memory_map_file(memory, address, size, fd, 0, err);
+	if (memory->large_pages)
+		r = memory_read_file(memory, address, size, fd, 0, err);
+	else
+		r = memory_map_file(memory, address, size, fd, 0, err);
 	if (r < 0)
 		return error_prefix(err, "initrd");
 	loaded->initrd = address;

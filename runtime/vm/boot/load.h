@@ -19,9 +19,11 @@ struct boot_loaded {
 };
 
 /*
- * Loads the kernel of `kernel_fd` and, unless `initrd_fd` is negative, the initrd. What can be
- * mapped from the files is not copied: the files must stay as they are while the guest runs. The
- * fds are not needed afterwards.
+ * Loads the kernel of `kernel_fd` and, unless `initrd_fd` is negative, the initrd. With small pages
+ * what can be mapped from the files is not copied: the files must stay as they are while the guest
+ * runs. With large ones it is copied: each small page of a file would cost one or two exits (4,500
+ * of them while this kernel boots, for it patches half of its own text). The fds are not needed
+ * afterwards.
  */
 int boot_load(struct memory *memory, int kernel_fd, int initrd_fd, struct boot_loaded *ret,
 	struct error *err);
