@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
@@ -64,6 +65,55 @@ static const struct sock_filter vcpu_filter[] = {
 	RETURN(SECCOMP_RET_ERRNO | EPERM),
 };
 
+#define REFUSE_IF(value) UNLESS_EQUAL_SKIP(value, 1), RETURN(SECCOMP_RET_ERRNO | EPERM)
+
+static const struct sock_filter main_filter[] = {
+	LOAD(arch),
+	UNLESS_EQUAL_SKIP(AUDIT_ARCH_X86_64, 1),
+	BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+	RETURN(SECCOMP_RET_KILL_PROCESS),
+	LOAD(nr),
+	/* The x32 numbers are other names of the same calls. */
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
+	RETURN(SECCOMP_RET_ERRNO | EPERM),
+	REFUSE_IF(SYS_execve),
+	REFUSE_IF(SYS_execveat),
+	REFUSE_IF(SYS_fork),
+	REFUSE_IF(SYS_vfork),
+	REFUSE_IF(SYS_ptrace),
+	REFUSE_IF(SYS_process_vm_readv),
+	REFUSE_IF(SYS_process_vm_writev),
+	REFUSE_IF(SYS_kcmp),
+	REFUSE_IF(SYS_pidfd_getfd),
+	REFUSE_IF(SYS_mount),
+	REFUSE_IF(SYS_umount2),
+	REFUSE_IF(SYS_pivot_root),
+	REFUSE_IF(SYS_chroot),
+	REFUSE_IF(SYS_fsopen),
+	REFUSE_IF(SYS_fsmount),
+	REFUSE_IF(SYS_move_mount),
+	REFUSE_IF(SYS_mount_setattr),
+	REFUSE_IF(SYS_open_by_handle_at),
+	REFUSE_IF(SYS_setns),
+	REFUSE_IF(SYS_bpf),
+	REFUSE_IF(SYS_perf_event_open),
+	REFUSE_IF(SYS_userfaultfd),
+	REFUSE_IF(SYS_keyctl),
+	REFUSE_IF(SYS_add_key),
+	REFUSE_IF(SYS_request_key),
+	REFUSE_IF(SYS_init_module),
+	REFUSE_IF(SYS_finit_module),
+	REFUSE_IF(SYS_delete_module),
+	REFUSE_IF(SYS_kexec_load),
+	REFUSE_IF(SYS_kexec_file_load),
+	REFUSE_IF(SYS_reboot),
+	REFUSE_IF(SYS_swapon),
+	REFUSE_IF(SYS_iopl),
+	REFUSE_IF(SYS_ioperm),
+	REFUSE_IF(SYS_personality),
+	RETURN(SECCOMP_RET_ALLOW),
+};
+
 static int load(const struct sock_filter *filter, size_t count, struct error *err)
 {
 	const struct sock_fprog program = {
@@ -78,7 +128,29 @@ static int load(const struct sock_filter *filter, size_t count, struct error *er
 	return 0;
 }
 
+int confine_drop_capabilities(struct error *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_set(err, errno, "set no_new_privs");
+	/* Ambient capabilities go with the permitted and inheritable ones. */
+	if (syscall(SYS_capset, &header, none) < 0)
+		return error_set(err, errno, "drop all capabilities");
+	return 0;
+}
+
+int confine_main_thread(struct error *err)
+{
+	return load(main_filter, sizeof(main_filter) / sizeof(main_filter[0]), err);
+}
+
 int confine_vcpu_thread(struct error *err)
 {
+	int r = confine_drop_capabilities(err);
+
+	if (r < 0)
+		return r;
 	return load(vcpu_filter, sizeof(vcpu_filter) / sizeof(vcpu_filter[0]), err);
 }

@@ -7,8 +7,19 @@
 
 struct error;
 
+/* Drops every capability of the calling thread, from all sets, and the way to get one back. */
+int confine_drop_capabilities(struct error *err);
+
+/*
+ * Takes system calls from the calling thread, and from those that it makes, that no part of the
+ * monitor ever needs: executing, tracing, mounting, changing namespaces, loading code into the
+ * kernel. They fail with EPERM. Threads that exist already stay as they are.
+ */
+int confine_main_thread(struct error *err);
+
 /*
  * Confines the calling thread to what a processor's thread does: run the guest, signal eventfds,
- * wait, allocate. What is not on the list fails with EPERM. Sets no_new_privs.
+ * wait, allocate. It loses its capabilities. What is not on the list fails with EPERM. Sets
+ * no_new_privs.
  */
 int confine_vcpu_thread(struct error *err);

@@ -2,6 +2,7 @@
 #include "runtime/vm/machine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -380,17 +381,32 @@ void machine_resume(struct machine *machine)
 		vcpu_resume(&machine->cpus[i], true);
 }
 
+/* Resident pages of the process, from /proc/self/statm's second field. */
+static int resident_pages(uint64_t *ret, struct error *err)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/self/statm", "re");
+
+	if (file == NULL || fscanf(file, "%*u %" SCNu64, ret) != 1)
+		return error_set(err, errno != 0 ? errno : EIO, "read /proc/self/statm");
+	return 0;
+}
+
 int machine_get_stats(struct machine *machine, struct machine_stats *ret, struct error *err)
 {
 	struct machine_stats stats = { .first_run = machine->first_run };
+	uint64_t resident;
 	int r;
 
 	for (unsigned int i = 0; i < machine->cpu_count; i++)
 		for (unsigned int reason = 0; reason < ACCEL_EXIT_REASONS; reason++)
 			stats.exits[reason] += atomic_load(&machine->cpus[i].exits[reason]);
 	r = memory_count_touched(&machine->memory, &stats.touched_pages, err);
+	if (r >= 0)
+		r = resident_pages(&resident, err);
 	if (r < 0)
 		return r;
+	if (resident > stats.touched_pages)
+		stats.monitor_bytes = (resident - stats.touched_pages) * X86_PAGE_SIZE;
 	*ret = stats;
 	return 0;
 }

@@ -86,9 +86,9 @@ void machine_resume(struct machine *machine);
 /* What the machine did so far: counts that do not depend on how fast a host is. */
 struct machine_stats {
 	uint64_t exits[ACCEL_EXIT_REASONS];
-	uint64_t touched_pages;	     /* 4 KiB pages of guest memory that are present */
-	uint64_t first_run;	     /* CLOCK_MONOTONIC, ns: just before the first processor ran */
-	uint64_t guest_instructions; /* 0 where the processor does not count them */
+	uint64_t touched_pages; /* 4 KiB pages of guest memory that are present */
+	uint64_t monitor_bytes; /* resident memory of this process that is not the guest's */
+	uint64_t first_run;	/* CLOCK_MONOTONIC, ns: just before the first processor ran */
 };
 
 int machine_get_stats(struct machine *machine, struct machine_stats *ret, struct error *err);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `caisson vm boot` was asked for, and the devices that come of it. */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "cmd/cli.h"
+
+struct console_log;
+struct error;
+struct loop;
+struct machine;
+
+struct vm_boot {
+	const char *kernel, *initrd, *append;
+	unsigned int memory, cpus, cpus_max, spare_slots; /* memory in MiB */
+	struct cli_list disks, shares, taps;
+	const char *vsock, *console;
+	bool serial, acpi, small_pages, stats, verbose, rng;
+};
+
+/* Files and sockets that devices are made of, opened while the caller's privileges are there. */
+struct vm_files {
+	int kvm, kernel, initrd;
+	int console;	  /* where hvc0 goes */
+	int vsock;	  /* a listening socket, or negative */
+	int instructions; /* counts what the guest executes, or negative */
+	int *disks;	  /* one for each of vm_boot.disks */
+	bool *read_only;
+};
+
+#define VM_FILES_INIT                      \
+	((struct vm_files){ .kvm = -EBADF, \
+		.kernel = -EBADF,          \
+		.initrd = -EBADF,          \
+		.console = -EBADF,         \
+		.vsock = -EBADF,           \
+		.instructions = -EBADF })
+
+int vm_files_open(const struct vm_boot *boot, struct vm_files *ret, struct error *err);
+void vm_files_close(struct vm_files *files, const struct vm_boot *boot);
+
+/* hvc0 and what is at its host's end. */
+struct vm_console {
+	struct console_log *log; /* NULL: none was made */
+	struct virtio_device *device;
+	struct loop_source *input;
+	char line[256]; /* the line in hand */
+	size_t length;
+	char panic[256]; /* the kernel's last words, or "" */
+};
+
+/* Makes the devices and puts them into the machine. */
+int vm_devices_attach(const struct vm_boot *boot, struct vm_files *files, struct loop *loop,
+	struct machine *machine, struct vm_console *console, struct error *err);
+
+/* Looks for a panic in what the guest writes to its console. */
+void vm_console_watch(struct vm_console *console, const char *text, size_t length);
