@@ -251,6 +251,8 @@ int machine_new(struct loop *loop, const struct machine_options *options,
 	if (r >= 0)
 		r = set_memory(machine, err);
 	if (r >= 0)
+		r = accel_create_controllers(machine->accel, err);
+	if (r >= 0)
 		r = make_cpuid(machine, err);
 	if (r >= 0)
 		r = vcpu_setup_signal(err);

@@ -127,7 +127,7 @@ static int create_vm(int device, struct error *err)
  * The in-kernel controllers come with the routes that a PC has: line N goes to the PIC's and the
  * I/O APIC's pin N, which is what the MP and ACPI tables say.
  */
-static int create_controllers(struct accel *accel, struct error *err)
+int accel_create_controllers(struct accel *accel, struct error *err)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	uint64_t identity_map = X86_KVM_IDENTITY_MAP;
@@ -175,9 +175,6 @@ int accel_new(
 	}
 	if (!accel->features.tsc_deadline)
 		accel->pit = true;
-	r = create_controllers(accel, err);
-	if (r < 0)
-		goto fail;
 	*ret = accel;
 	return 0;
 fail:

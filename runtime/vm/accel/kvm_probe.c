@@ -61,6 +61,8 @@ static int set_up(struct probe *probe, int device, struct error *err)
 	if (r >= 0)
 		r = accel_set_memory(probe->accel, 0, 0, MEMORY_SIZE, probe->memory, err);
 	if (r >= 0)
+		r = accel_create_controllers(probe->accel, err);
+	if (r >= 0)
 		r = accel_supported_cpuid(device, &probe->cpuid, err);
 	if (r >= 0)
 		r = accel_vcpu_new(probe->accel, 0, &probe->cpuid, &probe->vcpu, err);
