@@ -18,12 +18,14 @@ int pivot_enter(int root, bool shared, struct error *err);
 
 /*
  * For --no-pivot: whether a moved mount and chroot(2) are as good as pivot_root(2) here. They are
- * only where the root directory is the kernel's initial ramfs, which can't be pivoted and holds no
- * host file system below. Errors: -ENOTSUP with the reason.
+ * only where the root directory is the kernel's initial ramfs (or a tmpfs in its place), which
+ * can't be pivoted: all other mounts are taken away from below the container's root. Errors:
+ * -ENOTSUP with the reason.
  */
 int pivot_check_no_pivot(struct error *err);
 
-/* The change for --no-pivot: `root` is moved over "/" by its caller or here; then chroot(2). */
+/* The change for --no-pivot: `root` is moved over "/", every mount of the host's that can be goes.
+ */
 int pivot_enter_by_chroot(int root, struct error *err);
 
 /* Only chroot(2): for a container without a mount namespace of its own. */

@@ -52,7 +52,7 @@ struct fixture {
 	bool rootless;	   /* from beginning to end as an ordinary user */
 	bool host_network; /* no network namespace of its own */
 	enum { CONSOLE_NONE, CONSOLE_PTS, CONSOLE_NULL } console;
-	int procfs;
+	int procfs, old_root;
 	bool race; /* top/volume/way and top/volume/link change places all the time */
 	void (*change)(struct fixture *fixture); /* before rootfs_prepare() */
 	void (*check)(struct fixture *fixture);	 /* inside, after rootfs_enter() */
@@ -222,6 +222,7 @@ static void container(struct fixture *f, struct rootfs *rootfs, int ready)
 	if (f->user_namespace)
 		enter_ids(ready);
 	CHECK(unshare(CLONE_NEWCGROUP) == 0);
+	f->old_root = open("/", O_PATH | O_CLOEXEC);
 	r = rootfs_mount(rootfs, &err);
 	if (r >= 0)
 		f->procfs = rootfs_take_procfs(rootfs);
@@ -1154,6 +1155,51 @@ static void test_console(void **state)
 	run(&f);
 }
 
+/* ---- a host that runs from an initial ramfs ---- */
+
+static void bind_into(const char *directory, const char *path)
+{
+	char target[PATH_MAX];
+
+	snprintf(target, sizeof(target), "%s%s", directory, path);
+	CHECK(mkdir(target, 0755) == 0 || errno == EEXIST);
+	CHECK(mount(path, target, NULL, MS_BIND | MS_REC, NULL) == 0);
+}
+
+static void live_in_tmpfs(struct fixture *f)
+{
+	const char *host = in_top("host");
+
+	CHECK(mount("ram", host, "tmpfs", 0, NULL) == 0);
+	CHECK(mkdir(in_top("host/tmp"), 0755) == 0 && mkdir(in_top("host/a b"), 0755) == 0);
+	bind_into(host, "/proc");
+	bind_into(host, "/dev");
+	bind_into(host, top);
+	CHECK(mount("x", in_top("host/a b"), "tmpfs", 0, NULL) == 0);
+	CHECK(chdir(host) == 0 && syscall(SYS_pivot_root, ".", ".") == 0);
+	CHECK(umount2(".", MNT_DETACH) == 0 && chdir("/") == 0);
+	add_default_mounts(f);
+	f->options.no_pivot = true;
+	f->config.n_mounts = 6; /* no cgroup */
+}
+
+static void check_no_pivot(struct fixture *f)
+{
+	CHECK(type_of("/proc") == PROC_SUPER_MAGIC && is_device("/dev/null", 1, 3));
+	CHECK(access("/bundle", F_OK) < 0 && access("/a b", F_OK) < 0);
+	CHECK(fchdir(f->old_root) == 0);
+	CHECK(type_of("proc") == TMPFS_MAGIC && access("proc/self", F_OK) < 0);
+	CHECK(access("dev/null", F_OK) < 0);
+}
+
+static void test_no_pivot(void **state)
+{
+	struct fixture f = { .change = live_in_tmpfs, .check = check_no_pivot };
+
+	(void)state;
+	run(&f);
+}
+
 /* ---- CVE-2021-30465: a volume of two containers, in one of which links are exchanged ---- */
 
 static void add_racing_volume(struct fixture *f)
@@ -1217,6 +1263,7 @@ int main(void)
 		cmocka_unit_test(test_ordinary_user),
 		cmocka_unit_test(test_host_network),
 		cmocka_unit_test(test_console),
+		cmocka_unit_test(test_no_pivot),
 		cmocka_unit_test(test_exchanged_links),
 	};
 
