@@ -24,3 +24,9 @@ void fds_close_except(unsigned int first, int *keep, size_t count)
 	}
 	close_range(first, UINT_MAX, 0);
 }
+
+void fds_take_stdio(const int *stdio)
+{
+	for (int fd = 0; stdio != NULL && fd < 3; fd++)
+		dup2(stdio[fd], fd);
+}

@@ -9,3 +9,6 @@
  * array is sorted on return).
  */
 void fds_close_except(unsigned int first, int *keep, size_t count);
+
+/* Makes three descriptors the process's standard input, output and error. NULL changes nothing. */
+void fds_take_stdio(const int *stdio);

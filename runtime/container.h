@@ -15,6 +15,7 @@
 #include "runtime/state.h"
 
 struct isolation;
+struct seccomp_filter;
 
 /* An open container: its directory, what is remembered of it. */
 struct container {
@@ -53,6 +54,8 @@ struct create_options {
 	bool no_pivot, no_new_keyring;
 	bool attached;	    /* the caller starts it itself at once: no gate for another command */
 	bool want_terminal; /* hand the terminal's master to the caller (no console socket) */
+	const int *stdio; /* three fds for its stdin, stdout and stderr; NULL: the caller's own */
+	const struct seccomp_filter *seccomp; /* compiled already; NULL: as config.json says */
 };
 
 /* A container that waits at its start gate. */
@@ -125,6 +128,8 @@ struct exec_options {
 	unsigned int preserve_fds, listen_fds;
 	bool want_terminal;
 	bool ignore_paused;
+	const int *stdio; /* as for create_options */
+	const struct seccomp_filter *seccomp;
 };
 
 struct exec_process {

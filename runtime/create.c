@@ -209,12 +209,14 @@ static int prepare(struct creation *creation, struct error *err)
 		status = prepare_rootfs(creation, err);
 	if (status < 0)
 		return status;
-	if (config->linux.seccomp.set) {
+	init->filter = init->options->seccomp;
+	if (init->filter == NULL && config->linux.seccomp.set) {
 		_cleanup_close_ int cache = runtime_open_seccomp_cache(init->runtime);
 
 		status = seccomp_filter_get(&config->linux.seccomp, cache, &init->seccomp, err);
 		if (status < 0)
 			return status;
+		init->filter = &init->seccomp;
 	}
 	prepare_environment(init);
 	snprintf(init->keyring, sizeof(init->keyring), "_ses.%s", init->options->id);

@@ -206,6 +206,7 @@ static _Noreturn void be_new_process(struct joining *joining)
 {
 	struct error err = ERROR_INIT;
 
+	fds_take_stdio(joining->options->stdio);
 	/* Nothing else of the host's comes along into the container (CVE-2024-21626). */
 	int keep[] = { joining->channel[1], joining->init };
 
@@ -361,12 +362,14 @@ static int prepare(struct joining *joining, struct error *err)
 	/* Only who holds CAP_SYS_ADMIN in both user namespaces may make children in another pid
 	 * namespace. */
 	joining->by_two = joining->flags & CLONE_NEWUSER;
-	if (linux->seccomp.set) {
+	const struct seccomp_filter *filter = options->seccomp;
+	if (filter == NULL && linux->seccomp.set) {
 		_cleanup_close_ int cache = runtime_open_seccomp_cache(runtime);
 
 		status = seccomp_filter_get(&linux->seccomp, cache, &joining->seccomp, err);
 		if (status < 0)
 			return status;
+		filter = &joining->seccomp;
 	}
 	if (options->listen_fds > 0) {
 		snprintf(joining->listen_fds, sizeof(joining->listen_fds), "LISTEN_FDS=%u",
@@ -377,7 +380,7 @@ static int prepare(struct joining *joining, struct error *err)
 	joining->setup = (struct process_setup){
 		.process = options->process,
 		.linux = linux,
-		.seccomp = linux->seccomp.set ? &joining->seccomp : NULL,
+		.seccomp = filter,
 		.procfs = -EBADF,
 		.exec = true,
 		.keep_oom_score = runtime->rootless || joining->by_two,

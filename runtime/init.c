@@ -203,7 +203,7 @@ _Noreturn void container_init_run(struct container_init *init)
 	init->dir = close_fd(init->dir);
 	init->channel[0] = close_fd(init->channel[0]);
 	log_set_sink(channel_log, &init->channel[1], LOG_LEVEL_DEBUG);
-
+	fds_take_stdio(init->options->stdio);
 	signals_reset();
 	if (reach_gate(init, &err) < 0) {
 		channel_send(init->channel[1], CHANNEL_ERROR, err.errnum, err.message, -EBADF);

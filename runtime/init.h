@@ -24,7 +24,8 @@ struct container_init {
 	const struct state *state;
 	struct namespaces namespaces;
 	struct rootfs *rootfs;
-	struct seccomp_filter seccomp;
+	const struct seccomp_filter *filter; /* NULL: none */
+	struct seccomp_filter seccomp; /* where it is our own */
 	int dir; /* the state directory, which the new process closes: its lock is the creator's */
 	int channel[2]; /* [0] the creator's end, [1] the new process's */
 	int gate;	/* a listening socket, or -EBADF: the channel is the gate */

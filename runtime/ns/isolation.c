@@ -27,7 +27,7 @@ static int become(struct container_init *init, struct error *err)
 	init->setup = (struct process_setup){
 		.process = &init->config->process,
 		.linux = &init->config->linux,
-		.seccomp = init->config->linux.seccomp.set ? &init->seccomp : NULL,
+		.seccomp = init->filter,
 		.procfs = init->procfs,
 		.keyring_name = init->options->no_new_keyring ? NULL : init->keyring,
 		.keep_oom_score = namespaces_has(&init->namespaces, CLONE_NEWUSER) ||
