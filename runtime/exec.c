@@ -169,6 +169,12 @@ static int announce_listener(int fd, void *data, struct error *err)
 	return status < 0 ? error_set(err, -status, "announce the seccomp listener") : 0;
 }
 
+/* Somebody waits to hear of the process before its program runs. */
+static bool is_published(const struct exec_options *options)
+{
+	return options->pid_file != NULL || options->pidfd_socket != NULL;
+}
+
 static int run_inside(struct joining *joining, struct error *err)
 {
 	_cleanup_free_ char *program = NULL;
@@ -181,17 +187,17 @@ static int run_inside(struct joining *joining, struct error *err)
 	 * (CVE-2016-9962). */
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	joining->setup.procfs = path_open_callers_procfs(err);
+	if (joining->setup.procfs < 0)
+		return joining->setup.procfs;
 	status = enter(joining, err);
 	if (status < 0)
 		return status;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	joining->setup.procfs = path_open_procfs(err);
-	if (joining->setup.procfs < 0)
-		return joining->setup.procfs;
 	status = open_terminal(joining, err);
 	if (status == 0)
 		status = process_prepare(&joining->setup, &program, &listener, err);
-	if (status == 0) {
+	if (status == 0 && is_published(joining->options)) {
 		status = channel_send(joining->channel[1], CHANNEL_READY, 0, NULL, -EBADF);
 		if (status == 0)
 			status = channel_wait_go(joining->channel[1], err);
@@ -461,10 +467,11 @@ static int exec_in(struct joining *joining, struct error *err)
 		status = affinity_set(joining->options->process->exec_cpu_affinity.initial, err);
 	if (status == 0)
 		status = clone_inside(joining, err);
-	if (status == 0)
+	if (status == 0 && is_published(joining->options)) {
 		status = converse(joining, false, err);
-	if (status == 0)
-		status = publish(joining, err);
+		if (status == 0)
+			status = publish(joining, err);
+	}
 	return status < 0 ? status : converse(joining, true, err);
 }
 

@@ -104,12 +104,15 @@ static int build(struct container_init *init, struct error *err)
 		status = wait_for_creator(init, err);
 	if (status < 0)
 		return status;
-	init->procfs = path_open_procfs(err);
+	status = rootfs_mount(init->rootfs, err);
+	if (status < 0)
+		return status;
+	init->procfs = rootfs_take_procfs(init->rootfs);
+	if (init->procfs < 0)
+		init->procfs = path_open_procfs(err);
 	if (init->procfs < 0)
 		return init->procfs;
-	status = rootfs_mount(init->rootfs, err);
-	if (status == 0)
-		status = open_terminal(init, err);
+	status = open_terminal(init, err);
 	if (status == 0)
 		status = run_hooks(init, &init->config->hooks.create_container, "createContainer",
 			CONTAINER_CREATING, err);

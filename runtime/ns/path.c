@@ -360,15 +360,12 @@ static int open_private_procfs(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int path_open_procfs(struct error *err)
+int path_open_callers_procfs(struct error *err)
 {
-	_cleanup_close_ int fd = open_private_procfs();
 	struct statfs fs;
 	struct stat st;
+	_cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fd >= 0)
-		return take_fd(&fd);
-	fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return error_set(err, errno, "open /proc");
 	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
@@ -377,6 +374,13 @@ int path_open_procfs(struct error *err)
 		return error_say(err, ENOTSUP,
 			"/proc is no procfs: mount one there (mount -t proc proc /proc)");
 	return take_fd(&fd);
+}
+
+int path_open_procfs(struct error *err)
+{
+	_cleanup_close_ int fd = open_private_procfs();
+
+	return fd >= 0 ? take_fd(&fd) : path_open_callers_procfs(err);
 }
 
 int path_open_in_procfs(int procfs, const char *file, int flags, struct error *err)

@@ -68,6 +68,14 @@ char *path_clean(const char *path);
 int path_open_procfs(struct error *err);
 
 /*
+ * Returns an fd of the procfs at /proc, for a process that has not entered a container's mount
+ * namespace yet: what it sees there is the host's, and the fd stays that when it enters. `self` is
+ * the calling process also after it has entered a pid namespace below. Costs a tenth of a
+ * millisecond less than an instance of its own.
+ */
+int path_open_callers_procfs(struct error *err);
+
+/*
  * Opens `file` below the procfs fd. Crosses no mount and follows no magic link; "self" and
  * "thread-self" are followed.
  */
