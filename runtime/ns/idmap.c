@@ -119,15 +119,15 @@ static int to_host(const struct oci_id_mappings *container, struct oci_id_mappin
 	return -ENOENT;
 }
 
-/* A list of mappings up to ';' or the end; *text is left there. */
+/*
+ * A list of mappings up to ';' or the end; *text is left there. `items` has room for MAPPINGS_MAX.
+ * Returns how many there are.
+ */
 static int parse_list(
-	const char **text, const struct oci_id_mappings *container, struct oci_id_mappings *ret)
+	const char **text, const struct oci_id_mappings *container, struct oci_id_mapping *items)
 {
-	_cleanup_free_ struct oci_id_mapping *items = calloc(MAPPINGS_MAX, sizeof(*items));
-	size_t count = 0;
+	int count = 0;
 
-	if (items == NULL)
-		return -ENOMEM;
 	for (;;) {
 		struct oci_id_mapping *m = &items[count];
 		bool relative = **text == '@';
@@ -148,38 +148,54 @@ static int parse_list(
 			return r;
 		count++;
 		if (**text == '\0' || **text == ';')
-			break;
+			return count;
 		if (*(*text)++ != '#')
 			return -EINVAL;
 	}
-	ret->items = take_ptr(&items);
-	ret->count = count;
+}
+
+/* One "uids=…" or "gids=…" of `text`, which may come only once. */
+static int parse_kind(const char **text, const char *key, const struct oci_id_mappings *container,
+	struct oci_id_mappings *mappings)
+{
+	int count;
+
+	if (strncmp(*text, key, strlen(key)) != 0 || mappings->count > 0)
+		return -EINVAL;
+	*text += strlen(key);
+	count = parse_list(text, container, mappings->items);
+	if (count < 0)
+		return count;
+	mappings->count = (size_t)count;
+	if (**text == ';')
+		(*text)++;
 	return 0;
+}
+
+static int parse_both(const char *text, const struct oci_id_mappings *container_uids,
+	const struct oci_id_mappings *container_gids, struct oci_id_mappings *uids,
+	struct oci_id_mappings *gids)
+{
+	if (uids->items == NULL || gids->items == NULL)
+		return -ENOMEM;
+	while (*text != '\0') {
+		int r = *text == 'u' ? parse_kind(&text, "uids=", container_uids, uids)
+				     : parse_kind(&text, "gids=", container_gids, gids);
+
+		if (r < 0)
+			return r;
+	}
+	return uids->count > 0 && gids->count > 0 ? 0 : -EINVAL;
 }
 
 int idmap_parse(const char *text, const struct oci_id_mappings *container_uids,
 	const struct oci_id_mappings *container_gids, struct oci_id_mappings *ret_uids,
 	struct oci_id_mappings *ret_gids, struct error *err)
 {
-	struct oci_id_mappings uids = { 0 }, gids = { 0 };
-	const char *at = text;
-	int r = 0;
+	struct oci_id_mappings uids = { .items = calloc(MAPPINGS_MAX, sizeof(*uids.items)) };
+	struct oci_id_mappings gids = { .items = calloc(MAPPINGS_MAX, sizeof(*gids.items)) };
+	int r = parse_both(text, container_uids, container_gids, &uids, &gids);
 
-	while (r >= 0 && *at != '\0') {
-		if (strncmp(at, "uids=", 5) == 0 && uids.items == NULL) {
-			at += 5;
-			r = parse_list(&at, container_uids, &uids);
-		} else if (strncmp(at, "gids=", 5) == 0 && gids.items == NULL) {
-			at += 5;
-			r = parse_list(&at, container_gids, &gids);
-		} else {
-			r = -EINVAL;
-		}
-		if (r >= 0 && *at == ';')
-			at++;
-	}
-	if (r >= 0 && (uids.items == NULL || gids.items == NULL))
-		r = -EINVAL;
 	if (r < 0) {
 		free(uids.items);
 		free(gids.items);

@@ -98,25 +98,34 @@ static char *split_option(char *text)
 	return NULL;
 }
 
+/* Options with commas between them; `text` is changed. */
+static int set_parameters(int context, char *text, struct error *err)
+{
+	int r = 0;
+
+	while (r >= 0 && text != NULL) {
+		char *next = split_option(text);
+
+		if (*text != '\0')
+			r = set_parameter(context, text, err);
+		text = next;
+	}
+	return r;
+}
+
 static int set_data(int context, const struct mount_options *options, struct error *err)
 {
-	for (size_t i = 0; i < options->n_data; i++) {
-		_cleanup_free_ char *copy = strdup(options->data[i]);
-		char *next = copy;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < options->n_data; i++) {
+		char *copy = strdup(options->data[i]);
 
 		if (copy == NULL)
 			return error_set(err, ENOMEM, "mount options");
-		while (next != NULL) {
-			char *option = next;
-			int r;
-
-			next = split_option(option);
-			r = *option != '\0' ? set_parameter(context, option, err) : 0;
-			if (r < 0)
-				return r;
-		}
+		r = set_parameters(context, copy, err);
+		free(copy);
 	}
-	return 0;
+	return r;
 }
 
 static int set_superblock_flags(

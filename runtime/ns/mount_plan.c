@@ -81,7 +81,8 @@ static int make_source_path(
 
 	if (length < 0) {
 		plan->source = NULL;
-		return error_set(err, ENOMEM, "source");
+		error_set(err, ENOMEM, "source");
+		return -ENOMEM;
 	}
 	return 0;
 }

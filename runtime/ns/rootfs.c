@@ -106,7 +106,8 @@ static int make_root_path(struct rootfs *rootfs, struct error *err)
 				: asprintf(&rootfs->path, "%s/%s", rootfs->options.bundle, path);
 	if (length < 0) {
 		rootfs->path = NULL;
-		return error_set(err, ENOMEM, "root.path");
+		error_set(err, ENOMEM, "root.path");
+		return -ENOMEM;
 	}
 	return 0;
 }

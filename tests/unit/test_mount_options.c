@@ -16,7 +16,7 @@
 #include "runtime/ns/mount_options.h"
 #include "runtime/ns/mount_rules.h"
 
-static struct mount_options parse(const char *first, ...)
+static struct mount_options parse_words(const char *first, ...)
 {
 	struct mount_options options;
 	char *list[32];
@@ -30,6 +30,8 @@ static struct mount_options parse(const char *first, ...)
 	assert_int_equal(mount_options_parse(list, count, &options, NULL), 0);
 	return options;
 }
+
+#define parse(...) parse_words(__VA_ARGS__, (const char *)NULL)
 
 /* config.md, "Linux mount options", and what crun and runc take besides. */
 static void test_every_option_is_known(void **state)
@@ -48,7 +50,7 @@ static void test_every_option_is_known(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct mount_options options = parse(names[i], NULL);
+		struct mount_options options = parse(names[i]);
 
 		assert_int_equal(options.n_data, 0);
 		assert_string_equal(known[i], names[i]);
@@ -59,7 +61,7 @@ static void test_every_option_is_known(void **state)
 
 static void test_attributes(void **state)
 {
-	struct mount_options options = parse("ro", "nosuid", "nodev", "noexec", "noatime", NULL);
+	struct mount_options options = parse("ro", "nosuid", "nodev", "noexec", "noatime");
 
 	(void)state;
 	assert_int_equal(options.set,
@@ -70,12 +72,12 @@ static void test_attributes(void **state)
 		MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME);
 	mount_options_free(&options);
 
-	options = parse("ro", "rw", "exec", "noexec", "noatime", "strictatime", NULL);
+	options = parse("ro", "rw", "exec", "noexec", "noatime", "strictatime");
 	assert_int_equal(options.set, MOUNT_ATTR_NOEXEC | MOUNT_ATTR_STRICTATIME);
 	assert_int_equal(options.clear, MOUNT_ATTR_RDONLY | MOUNT_ATTR__ATIME);
 	mount_options_free(&options);
 
-	options = parse("rro", "rnosuid", "rrelatime", "rdev", NULL);
+	options = parse("rro", "rnosuid", "rrelatime", "rdev");
 	assert_int_equal(options.set, 0);
 	assert_int_equal(options.recursive_set, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID);
 	assert_int_equal(options.recursive_clear, MOUNT_ATTR__ATIME | MOUNT_ATTR_NODEV);
@@ -85,7 +87,7 @@ static void test_attributes(void **state)
 static void test_superblock_and_data(void **state)
 {
 	struct mount_options options = parse("sync", "mand", "async", "silent", "size=64k", "",
-		"x-systemd.automount", "newinstance", NULL);
+		"x-systemd.automount", "newinstance");
 
 	(void)state;
 	assert_int_equal(options.superblock_set, MS_MANDLOCK | MS_SILENT);
@@ -98,7 +100,7 @@ static void test_superblock_and_data(void **state)
 
 static void test_propagation(void **state)
 {
-	struct mount_options options = parse("rshared", "slave", NULL);
+	struct mount_options options = parse("rshared", "slave");
 	char *many[MOUNT_OPTIONS_PROPAGATIONS_MAX + 1];
 	struct error err = ERROR_INIT;
 
@@ -123,7 +125,7 @@ static void test_propagation(void **state)
 static void test_bind_and_own_options(void **state)
 {
 	struct mount_options options = parse(
-		"rbind", "bind", "idmap=uids=0-1-2;gids=0-1-2", "tmpcopyup", "src-nofollow", NULL);
+		"rbind", "bind", "idmap=uids=0-1-2;gids=0-1-2", "tmpcopyup", "src-nofollow");
 
 	(void)state;
 	assert_true(options.bind && options.recursive_bind && options.tmpcopyup);
@@ -132,7 +134,7 @@ static void test_bind_and_own_options(void **state)
 	assert_string_equal(options.idmap_mappings, "uids=0-1-2;gids=0-1-2");
 	assert_int_equal(options.n_data, 0);
 	mount_options_free(&options);
-	options = parse("ridmap", NULL);
+	options = parse("ridmap");
 	assert_int_equal(options.idmap, MOUNT_IDMAP_RECURSIVE);
 	assert_null(options.idmap_mappings);
 	mount_options_free(&options);

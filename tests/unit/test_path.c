@@ -71,7 +71,7 @@ static int tear_down(void **state)
 /* True when `path` below the top is the thing that `fd` is. */
 static bool is_same(const struct place *place, const char *path, int fd)
 {
-	struct stat a, b;
+	struct stat a = { 0 }, b = { 0 };
 
 	return fstatat(place->fd, path, &a, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &b) == 0 &&
 		a.st_dev == b.st_dev && a.st_ino == b.st_ino;
@@ -80,7 +80,7 @@ static bool is_same(const struct place *place, const char *path, int fd)
 static bool is_empty(const struct place *place, const char *name)
 {
 	_cleanup_close_ int fd = openat(place->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat st;
+	struct stat st = { 0 };
 	char buffer[1024];
 
 	assert_true(fd >= 0 && fstat(fd, &st) == 0);

@@ -69,7 +69,7 @@ struct fixture {
 		}                                                                           \
 	} while (0)
 
-static struct string_list words(const char *first, ...)
+static struct string_list make_words(const char *first, ...)
 {
 	struct string_list list = { calloc(16, sizeof(char *)), 0 };
 	va_list args;
@@ -80,6 +80,8 @@ static struct string_list words(const char *first, ...)
 	va_end(args);
 	return list;
 }
+
+#define words(...) make_words(__VA_ARGS__, (const char *)NULL)
 
 static struct oci_mount *add_mount(
 	struct fixture *f, const char *destination, const char *type, const char *source)
@@ -127,22 +129,21 @@ static void add_default_mounts(struct fixture *f)
 {
 	add_mount(f, "/proc", "proc", "proc");
 	add_mount(f, "/dev", "tmpfs", "tmpfs")->options = words(
-		"nosuid", "strictatime", "mode=755", "size=65536k", NULL);
+		"nosuid", "strictatime", "mode=755", "size=65536k");
 	add_mount(f, "/dev/pts", "devpts", "devpts")->options = words(
-		"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5", NULL);
+		"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5");
 	add_mount(f, "/dev/shm", "tmpfs", "shm")->options = words(
-		"nosuid", "noexec", "nodev", "mode=1777", "size=65536k", NULL);
+		"nosuid", "noexec", "nodev", "mode=1777", "size=65536k");
 	add_mount(f, "/dev/mqueue", "mqueue", "mqueue")->options = words(
-		"nosuid", "noexec", "nodev", NULL);
-	add_mount(f, "/sys", "sysfs", "sysfs")->options = words(
-		"nosuid", "noexec", "nodev", "ro", NULL);
+		"nosuid", "noexec", "nodev");
+	add_mount(f, "/sys", "sysfs", "sysfs")->options = words("nosuid", "noexec", "nodev", "ro");
 	add_mount(f, "/sys/fs/cgroup", "cgroup", "cgroup")->options = words(
-		"nosuid", "noexec", "nodev", "relatime", "ro", NULL);
+		"nosuid", "noexec", "nodev", "relatime", "ro");
 	f->config.linux.masked_paths = words("/proc/acpi", "/proc/kcore", "/proc/keys",
 		"/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug", "/sys/firmware",
-		"/proc/scsi", NULL);
+		"/proc/scsi");
 	f->config.linux.readonly_paths = words(
-		"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL);
+		"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
 }
 
 /* The host's id that is 0 in the container. */
@@ -451,10 +452,9 @@ static void add_binds(struct fixture *f)
 	CHECK(mount("below", in_top("host/dir/mnt"), "tmpfs", 0, NULL) == 0);
 	write_file(in_top("host/dir/mnt/deep"), "deep");
 	add_mount(f, "/etc/hosts", "bind", in_top("host/file"))->options = words(
-		"bind", "ro", "rprivate", NULL);
-	add_mount(f, "data", NULL, in_top("host/dir"))->options = words(
-		"rbind", "rro", "nosuid", NULL);
-	add_mount(f, "/plain", "none", in_top("host/dir"))->options = words("bind", "rw", NULL);
+		"bind", "ro", "rprivate");
+	add_mount(f, "data", NULL, in_top("host/dir"))->options = words("rbind", "rro", "nosuid");
+	add_mount(f, "/plain", "none", in_top("host/dir"))->options = words("bind", "rw");
 }
 
 static void check_binds(struct fixture *f)
@@ -548,7 +548,7 @@ static void test_mount_into_proc_by_a_link(void **state)
 
 static void fake_proc(struct fixture *f)
 {
-	add_mount(f, "/proc", "bind", in_top("host"))->options = words("rbind", NULL);
+	add_mount(f, "/proc", "bind", in_top("host"))->options = words("rbind");
 }
 
 static void test_fake_proc_is_refused(void **state)
@@ -601,11 +601,11 @@ static void add_tmpfs(struct fixture *f)
 	CHECK(mkfifo(in_top("bundle/rootfs/var/fifo"), 0640) == 0);
 	CHECK(chmod(in_top("bundle/rootfs/var"), 02710) == 0);
 	add_mount(f, "/var", "tmpfs", "tmpfs")->options = words(
-		"tmpcopyup", "ro", "size=1m,nr_inodes=100", NULL);
+		"tmpcopyup", "ro", "size=1m,nr_inodes=100");
 	add_mount(f, "/var/lib/below", "tmpfs", "tmpfs")->options = words(
-		"rro", "noexec", "mode=700", NULL);
+		"rro", "noexec", "mode=700");
 	add_mount(f, "/quiet", "tmpfs", "tmpfs")->options = words(
-		"silent", "nodev", "size=64k", "rnosuid", NULL);
+		"silent", "nodev", "size=64k", "rnosuid");
 }
 
 static void check_tmpfs(struct fixture *f)
@@ -640,7 +640,7 @@ static void test_tmpfs(void **state)
 
 static void add_wrong_option(struct fixture *f)
 {
-	add_mount(f, "/a", "tmpfs", "tmpfs")->options = words("size=lots", NULL);
+	add_mount(f, "/a", "tmpfs", "tmpfs")->options = words("size=lots");
 }
 
 static void add_unknown_type(struct fixture *f)
@@ -650,19 +650,19 @@ static void add_unknown_type(struct fixture *f)
 
 static void add_missing_source(struct fixture *f)
 {
-	add_mount(f, "/a", "bind", "/nowhere/at/all")->options = words("bind", NULL);
+	add_mount(f, "/a", "bind", "/nowhere/at/all")->options = words("bind");
 }
 
 static void add_file_on_directory(struct fixture *f)
 {
 	write_file(in_top("host/file"), "x");
 	CHECK(mkdir(in_top("bundle/rootfs/a"), 0755) == 0);
-	add_mount(f, "/a", "bind", in_top("host/file"))->options = words("bind", NULL);
+	add_mount(f, "/a", "bind", in_top("host/file"))->options = words("bind");
 }
 
 static void add_no_type(struct fixture *f)
 {
-	add_mount(f, "/a", NULL, NULL)->options = words("ro", NULL);
+	add_mount(f, "/a", NULL, NULL)->options = words("ro");
 }
 
 static void add_proc_file(struct fixture *f)
@@ -785,7 +785,7 @@ static void add_wrong_device(struct fixture *f)
 static void host_dev(struct fixture *f)
 {
 	CHECK(mkdir(in_top("host/dev"), 0755) == 0);
-	add_mount(f, "/dev", "bind", in_top("host/dev"))->options = words("rbind", NULL);
+	add_mount(f, "/dev", "bind", in_top("host/dev"))->options = words("rbind");
 }
 
 static void check_host_dev(struct fixture *f)
@@ -821,13 +821,13 @@ static void add_link_options(struct fixture *f)
 	CHECK(symlink("real", in_top("host/link")) == 0);
 	write_file(in_top("bundle/rootfs/target"), "target");
 	CHECK(symlink("target", in_top("bundle/rootfs/over")) == 0);
-	add_mount(f, "/followed", "bind", in_top("host/link"))->options = words("bind", NULL);
+	add_mount(f, "/followed", "bind", in_top("host/link"))->options = words("bind");
 	add_mount(f, "/etc/copied", "bind", in_top("host/link"))->options = words(
-		"bind", "copy-symlink", NULL);
+		"bind", "copy-symlink");
 	add_mount(f, "/over", "bind", in_top("host/real"))->options = words(
-		"bind", "dest-nofollow", NULL);
+		"bind", "dest-nofollow");
 	add_mount(f, "/mounted", "bind", in_top("host/link"))->options = words(
-		"bind", "src-nofollow", NULL);
+		"bind", "src-nofollow");
 }
 
 static void check_link_options(struct fixture *f)
@@ -859,16 +859,16 @@ static void add_idmaps(struct fixture *f)
 	CHECK(mkdir(in_top("host/dir"), 0755) == 0);
 	CHECK(chown(in_top("host/dir"), 3, 4) == 0);
 	mount = add_mount(f, "/mapped", "bind", in_top("host/dir"));
-	mount->options = words("bind", NULL);
+	mount->options = words("bind");
 	mount->uid_mappings = mount->gid_mappings = (struct oci_id_mappings){ &mount_ids, 1 };
 	add_mount(f, "/option", "bind", in_top("host/dir"))->options = words(
-		"bind", "idmap=uids=0-7000-10;gids=0-8000-10", NULL);
+		"bind", "idmap=uids=0-7000-10;gids=0-8000-10");
 	if (!f->user_namespace)
 		return;
 	f->config.linux.uid_mappings = (struct oci_id_mappings){ &container_ids, 1 };
 	f->config.linux.gid_mappings = (struct oci_id_mappings){ &container_ids, 1 };
 	add_mount(f, "/container", "bind", in_top("host/dir"))->options = words(
-		"rbind", "ridmap", "rprivate", NULL);
+		"rbind", "ridmap", "rprivate");
 }
 
 static void check_idmaps(struct fixture *f)
@@ -912,16 +912,16 @@ static void test_idmapped_mounts(void **state)
 static void without_cgroup_namespace(struct fixture *f)
 {
 	add_default_mounts(f);
-	f->mounts[6].options = words("rw", "nosuid", NULL);
+	f->mounts[6].options = words("rw", "nosuid");
 	f->options.cgroup_namespace = false;
 	f->options.notify_socket_directory = in_top("host");
 	add_mount(f, "/run", "tmpfs", "tmpfs");
 	add_mount(f, "/run", NULL, NULL)->options = words(
-		"remount", "noexec", "size=128k", "nosuid", NULL);
+		"remount", "noexec", "size=128k", "nosuid");
 	write_file(in_top("host/notify.sock"), "sock");
-	add_mount(f, "/file", "bind", in_top("host/notify.sock"))->options = words("bind", NULL);
+	add_mount(f, "/file", "bind", in_top("host/notify.sock"))->options = words("bind");
 	add_mount(f, "/file", "bind", in_top("host/notify.sock"))->options = words(
-		"bind", "remount", "ro", NULL);
+		"bind", "remount", "ro");
 }
 
 static void check_without_cgroup_namespace(struct fixture *f)
@@ -975,10 +975,10 @@ static void share_host(struct fixture *f, const char *propagation)
 	CHECK(mkdir(in_top("host/a"), 0755) == 0 && mkdir(in_top("host/b"), 0755) == 0);
 	f->config.linux.rootfs_propagation = (char *)propagation;
 	add_default_mounts(f);
-	add_mount(f, "/default", "bind", in_top("host"))->options = words("rbind", NULL);
-	add_mount(f, "/shared", "bind", in_top("host"))->options = words("rbind", "rshared", NULL);
+	add_mount(f, "/default", "bind", in_top("host"))->options = words("rbind");
+	add_mount(f, "/shared", "bind", in_top("host"))->options = words("rbind", "rshared");
 	add_mount(f, "/private", "bind", in_top("host"))->options = words(
-		"rbind", "rslave", "rprivate", NULL);
+		"rbind", "rslave", "rprivate");
 }
 
 static void share_by_default(struct fixture *f)
@@ -1049,9 +1049,9 @@ static void add_rootless(struct fixture *f)
 	add_default_mounts(f);
 	write_file(in_top("host/file"), "file");
 	add_mount(f, "/data", "bind", in_top("host"))->options = words(
-		"rbind", "nosuid", "ro", "rprivate", NULL);
-	add_mount(f, "/data2", "bind", in_top("host"))->options = words("bind", "rw", NULL);
-	add_mount(f, "/host", "bind", "/")->options = words("rbind", "rprivate", NULL);
+		"rbind", "nosuid", "ro", "rprivate");
+	add_mount(f, "/data2", "bind", in_top("host"))->options = words("bind", "rw");
+	add_mount(f, "/host", "bind", "/")->options = words("rbind", "rprivate");
 }
 
 static void check_rootless(struct fixture *f)
@@ -1078,7 +1078,7 @@ static void test_ordinary_user(void **state)
 static void add_host_network(struct fixture *f)
 {
 	add_default_mounts(f);
-	f->mounts[5].options = words("nosuid", "noexec", "nodev", NULL);
+	f->mounts[5].options = words("nosuid", "noexec", "nodev");
 }
 
 /* A new sysfs would be that of the host's network: the host's is bound, and read-only. */
@@ -1207,7 +1207,7 @@ static void add_racing_volume(struct fixture *f)
 	add_default_mounts(f);
 	CHECK(mkdir(in_top("volume"), 0755) == 0 && mkdir(in_top("volume/way"), 0755) == 0);
 	CHECK(symlink(top, in_top("volume/link")) == 0);
-	add_mount(f, "/volume", "bind", in_top("volume"))->options = words("rbind", NULL);
+	add_mount(f, "/volume", "bind", in_top("volume"))->options = words("rbind");
 	add_mount(f, "/volume/way/host/made", "tmpfs", "tmpfs");
 	f->race = true;
 }
