@@ -3,9 +3,11 @@
  * What config.json says, as checked C structs: all of OCI runtime-spec 1.3.0 for Linux and its `vm`
  * object. Names are the specification's, in lower case with underscores.
  *
- * An absent string is NULL, an absent list has a count of 0, an absent number or boolean whose
- * default is not 0 or false is one of the optional types. Lists of strings end with a NULL beside
- * their count. Everything hangs in one arena and is given back by oci_config_free().
+ * An absent string is NULL (so is an empty one where empty means nothing: hostname, labels, paths
+ * of namespaces, …), a member that is null counts as absent, an absent list has a count of 0, an
+ * absent number or boolean whose default is not 0 or false is one of the optional types. Lists of
+ * strings end with a NULL beside their count. Everything hangs in one arena and is given back by
+ * oci_config_free().
  */
 #pragma once
 
@@ -271,8 +273,7 @@ struct oci_seccomp {
 	size_t n_syscalls;
 };
 
-/* ---- linux (config-linux.md) ------------------------------------------------------------------
- */
+/* ---- linux (config-linux.md) ---------------------------------------------------------------- */
 
 enum oci_namespace_type {
 	OCI_NAMESPACE_USER,
@@ -345,15 +346,13 @@ struct oci_linux {
 	struct oci_memory_policy memory_policy;
 	struct key_value_list sysctl;
 	struct oci_seccomp seccomp;
-	char *rootfs_propagation; /* "shared", "slave", "private", "unbindable", perhaps with 'r'
-				     before */
+	char *rootfs_propagation; /* "shared", "slave", …, or with 'r' before: "rshared", … */
 	struct string_list masked_paths, readonly_paths;
 	char *mount_label;
 	struct oci_personality personality;
 };
 
-/* ---- vm (config-vm.md) --------------------------------------------------------------------------
- */
+/* ---- vm (config-vm.md) ---------------------------------------------------------------------- */
 
 struct oci_iomem {
 	uint64_t first_gfn, first_mfn, count;
@@ -379,8 +378,7 @@ struct oci_vm {
 	} hw_config;
 };
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 struct oci_config {
 	struct arena arena;

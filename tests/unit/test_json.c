@@ -133,6 +133,18 @@ static void test_refused(void **state)
 	}
 }
 
+static void test_nothing(void **state)
+{
+	struct arena arena = { 0 };
+	struct error err = ERROR_INIT;
+	struct json_value root;
+
+	(void)state;
+	assert_int_equal(json_parse(NULL, 0, &arena, &root, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "premature EOF"));
+	arena_free(&arena);
+}
+
 static void test_surrogate_pairs(void **state)
 {
 	struct arena arena = { 0 };
@@ -392,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_scalars_at_the_top),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_surrogate_pairs),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_size),
