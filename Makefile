@@ -29,7 +29,7 @@ LDLIBS := $(if $(SANITIZE),-lyajl,-lyajl_s) -lseccomp -lcap
 
 # A file added to one of these folders is part of the program.
 LIBRARY_DIRS := lib config runtime runtime/ns runtime/cgroup $(sort $(shell find runtime/vm -type d))
-LIBRARY_SOURCES := $(wildcard $(addsuffix /*.c,$(LIBRARY_DIRS)))
+LIBRARY_SOURCES := $(wildcard $(addsuffix /*.c,$(LIBRARY_DIRS))) agent/protocol.c
 PROGRAM_SOURCES := $(wildcard cmd/*.c)
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/obj/%.o)
 PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/obj/%.o)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+
+#define ENTROPY_MAX 512
+
+static const struct {
+	const char *type, *target, *data;
+	unsigned long flags;
+	mode_t mode;
+} mounts[] = {
+	{ "proc", "/proc", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, 0555 },
+	{ "sysfs", "/sys", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, 0555 },
+	{ "devtmpfs", "/dev", "mode=0755", MS_NOSUID, 0755 },
+	{ "tmpfs", "/run", "mode=0755", MS_NOSUID | MS_NODEV, 0755 },
+	{ "cgroup2", "/sys/fs/cgroup", "nsdelegate", MS_NOSUID | MS_NODEV | MS_NOEXEC, 0755 },
+};
+
+/* proc(5): no limit of PID 1's own is inherited by a container that asked for none. */
+static void raise_limits(void)
+{
+	const struct rlimit files = { 1048576, 1048576 };
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	setrlimit(RLIMIT_NPROC, &none);
+	setrlimit(RLIMIT_MEMLOCK, &none);
+	setrlimit(RLIMIT_SIGPENDING, &none);
+}
+
+int system_set_up(struct error *err)
+{
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
+		mkdir(mounts[i].target, mounts[i].mode);
+		if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags,
+			    mounts[i].data) < 0 &&
+			errno != EBUSY)
+			return error_set(
+				err, errno, "mount %s at %s", mounts[i].type, mounts[i].target);
+	}
+	mkdir("/tmp", 01777);
+	raise_limits();
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	return 0;
+}
+
+int system_mount_exports(struct error *err)
+{
+	static bool mounted;
+
+	if (mounted)
+		return 0;
+	mkdir(AGENT_EXPORTS, 0755);
+	if (mount(AGENT_EXPORTS_TAG, AGENT_EXPORTS, "virtiofs", MS_NOATIME, NULL) < 0)
+		return error_set(err, errno, "mount the host's exports in the guest");
+	mounted = true;
+	return 0;
+}
+
+void system_sync(void)
+{
+	sync();
+}
+
+static void stir(const void *entropy, size_t length)
+{
+	struct {
+		struct rand_pool_info info;
+		unsigned char bytes[ENTROPY_MAX];
+	} pool = { .info = { .entropy_count = (int)length * 8, .buf_size = (int)length } };
+	_cleanup_close_ int random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+
+	if (random < 0)
+		return;
+	memcpy(pool.bytes, entropy, length);
+	ioctl(random, RNDADDENTROPY, &pool);
+	ioctl(random, RNDRESEEDCRNG);
+}
+
+int system_set_clock(
+	int64_t seconds, int64_t nanoseconds, const void *entropy, size_t length, struct error *err)
+{
+	const struct timespec now = { .tv_sec = seconds, .tv_nsec = (long)nanoseconds };
+
+	if (clock_settime(CLOCK_REALTIME, &now) < 0)
+		return error_set(err, errno, "set the guest's clock");
+	if (length > 0)
+		stir(entropy, length < ENTROPY_MAX ? length : ENTROPY_MAX);
+	return 0;
+}
+
+_Noreturn void system_power_off(void)
+{
+	sync();
+	/* Without ACPI the way off is a reset (the monitor takes it for the end). */
+	reboot(RB_AUTOBOOT);
+	_exit(0);
+}
