@@ -172,15 +172,13 @@ static bool flush(struct terminal_stream *stream, int fd)
 	return true;
 }
 
-/* Also called once where the container's terminal has ended: its last bytes wait for the output. */
+/* Without a reader the bytes are dropped, or the program would wait for ever. */
 static void flush_output(struct terminal_relay *relay)
 {
-	if (relay->output < 0) {
-		relay->out.start = relay->out.end;
-		return;
-	}
-	if (!flush(&relay->out, relay->output))
+	if (relay->output >= 0 && !flush(&relay->out, relay->output))
 		relay->output = close_fd(relay->output);
+	if (relay->output < 0)
+		relay->out.start = relay->out.end;
 }
 
 static void flush_input(struct terminal_relay *relay)
