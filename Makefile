@@ -43,9 +43,14 @@ all: $(BUILD)/caisson
 $(BUILD)/caisson: $(PROGRAM_OBJECTS) $(BUILD)/libcaisson.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(PROGRAM_OBJECTS) $(BUILD)/libcaisson.a $(LDLIBS)
 
-$(BUILD)/libcaisson.a: $(LIBRARY_OBJECTS)
+$(BUILD)/libcaisson.a: $(LIBRARY_OBJECTS) $(BUILD)/objects
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) rcs $@ $(LIBRARY_OBJECTS)
+
+# A file that is added or taken away changes the archive too.
+$(BUILD)/objects: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBRARY_OBJECTS)' | cmp -s - $@ || echo '$(LIBRARY_OBJECTS)' >$@
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
