@@ -10,6 +10,7 @@
  * No function of a library may be called, no thread-local variable touched (mk/entry.mk).
  */
 #include <fcntl.h>
+#include <elf.h>
 #include <linux/mount.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,13 +84,35 @@ static void execute_read_only(char **words, char **environment)
 	system_call(SYS_close, tree, 0, 0, 0, 0);
 }
 
-/* `stack` is what execve(2) left: argc, the arguments, NULL, the environment, NULL. */
+/* Executed by descriptor, the file's name is /dev/fd/N (execveat(2)): this is the second time. */
+static bool is_executed_by_descriptor(char **environment)
+{
+	static const char prefix[] = "/dev/fd/";
+	const Elf64_auxv_t *auxiliary;
+	size_t length = 0;
+
+	while (*environment != NULL)
+		environment++;
+	auxiliary = (const Elf64_auxv_t *)(environment + 1);
+	while (auxiliary->a_type != AT_NULL && auxiliary->a_type != AT_EXECFN)
+		auxiliary++;
+	if (auxiliary->a_type == AT_NULL)
+		return false;
+	while (prefix[length] != '\0' &&
+		prefix[length] == ((const char *)auxiliary->a_un.a_val)[length])
+		length++;
+	return prefix[length] == '\0';
+}
+
+/* `stack` is what execve(2) left: argc, the arguments, NULL, the environment, NULL, and more. */
 __attribute__((used)) static void enter(uintptr_t *stack)
 {
 	char **words = (char **)(stack + 1);
+	char **environment = words + stack[0] + 1;
 
-	if (may_enter_container(words) && !is_read_only())
-		execute_read_only(words, words + stack[0] + 1);
+	if (may_enter_container(words) && !is_executed_by_descriptor(environment) &&
+		!is_read_only())
+		execute_read_only(words, environment);
 }
 
 /* %rdx is an argument of _start's (the x86-64 ABI, "Process Initialization"). */

@@ -74,29 +74,50 @@ static const struct {
 	{ "time", CLONE_NEWTIME },
 };
 
+/* Inode number of the initial user namespace (PROC_USER_INIT_INO). */
+#define INITIAL_USER_NAMESPACE 0xEFFFFFFDU
+
+/* Joining one's own is no error and changes nothing, for who is privileged over it. */
+#define HARMLESS (CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
 /*
- * Which namespaces of the container are not the caller's own: joining one's own user namespace is
- * an error (setns(2)), and the kernel need not be asked for the others.
+ * Which namespaces of the container are to be joined: those that are not the caller's own, for
+ * joining one's own user namespace is an error (setns(2)). To look at one costs the kernel an
+ * inode, so that the harmless ones are not looked at by who is privileged over all there are.
  */
-static int differing_namespaces(pid_t pid, int *ret_flags, struct error *err)
+static int differing_namespaces(
+	const struct container *container, int *ret_flags, struct error *err)
 {
+	char path[32];
+	bool may_join_all = false;
 	int flags = 0;
 
+	snprintf(path, sizeof(path), "/proc/%d/ns", container->state.init.pid);
+	_cleanup_close_ int theirs = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int ours = open("/proc/self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (theirs < 0 || ours < 0)
+		return error_set(err, errno, "look at the namespaces in %s", path);
 	for (size_t i = 0; i < sizeof(namespace_files) / sizeof(*namespace_files); i++) {
-		char theirs[48], ours[32];
+		const char *name = namespace_files[i].name;
+		int flag = namespace_files[i].flag;
 		struct stat a, b;
 
-		snprintf(theirs, sizeof(theirs), "/proc/%d/ns/%s", pid, namespace_files[i].name);
-		snprintf(ours, sizeof(ours), "/proc/self/ns/%s", namespace_files[i].name);
-		if (stat(theirs, &a) < 0) {
-			if (errno == ENOENT && access(ours, F_OK) < 0)
-				continue; /* this kernel has no such kind */
-			return error_set(err, errno, "look at %s", theirs);
+		if (flag & HARMLESS && may_join_all) {
+			flags |= flag;
+			continue;
 		}
-		if (stat(ours, &b) < 0)
-			return error_set(err, errno, "look at %s", ours);
+		if (fstatat(theirs, name, &a, 0) < 0) {
+			if (errno == ENOENT && faccessat(ours, name, F_OK, 0) < 0)
+				continue; /* this kernel has no such kind */
+			return error_set(err, errno, "look at %s/%s", path, name);
+		}
+		if (fstatat(ours, name, &b, 0) < 0)
+			return error_set(err, errno, "look at /proc/self/ns/%s", name);
 		if (a.st_ino != b.st_ino || a.st_dev != b.st_dev)
-			flags |= namespace_files[i].flag;
+			flags |= flag;
+		else if (flag == CLONE_NEWUSER)
+			may_join_all = container->runtime->privileged &&
+				b.st_ino == INITIAL_USER_NAMESPACE;
 	}
 	*ret_flags = flags;
 	return 0;
@@ -362,7 +383,7 @@ static int prepare(struct joining *joining, struct error *err)
 	int status = open_cgroup(joining, err);
 
 	if (status == 0)
-		status = differing_namespaces(container->state.init.pid, &joining->flags, err);
+		status = differing_namespaces(container, &joining->flags, err);
 	if (status < 0)
 		return status;
 	/* Only who holds CAP_SYS_ADMIN in both user namespaces may make children in another pid
