@@ -55,7 +55,8 @@ static void on_end(enum machine_end end, const char *message, void *data)
 static int make_command_line(const struct vm_boot *boot, char *line, size_t size, struct error *err)
 {
 	int n = snprintf(line, size,
-		"console=%s %spanic=-1 reboot=k tsc=reliable no_timer_check %s%s",
+		"console=%s %spanic=-1 reboot=k,f tsc=reliable no_timer_check "
+		"rcupdate.rcu_expedited=1 %s%s",
 		boot->serial ? "ttyS0" : "hvc0", boot->verbose ? "" : "quiet ",
 		boot->cpus_max == 1 ? "noreplace-smp " : "",
 		boot->append != NULL ? boot->append : "");

@@ -67,6 +67,16 @@ int x86_firmware_command_line(
 	return (int)(text.at - buffer);
 }
 
+/* The interrupt lines that anything of the machine may use. */
+static uint32_t used_lines(const struct x86_firmware *firmware)
+{
+	uint32_t lines = firmware->serial ? 1U << X86_SERIAL_IRQ : 0;
+
+	for (unsigned int i = 0; i < slots(firmware); i++)
+		lines |= 1U << x86_virtio_slot_irq(i);
+	return lines;
+}
+
 static int write_mptable(
 	const struct guest_memory *memory, const struct x86_firmware *firmware, struct error *err)
 {
@@ -74,7 +84,8 @@ static int write_mptable(
 
 	if (buffer == NULL)
 		return error_say(err, EINVAL, "the guest's memory has no room for an MP table");
-	return x86_mptable_write(buffer, X86_MP_TABLE_MAX, X86_MP_TABLE, firmware->cpus_max, err);
+	return x86_mptable_write(buffer, X86_MP_TABLE_MAX, X86_MP_TABLE, firmware->cpus_max,
+		used_lines(firmware), err);
 }
 
 static int write_acpi(

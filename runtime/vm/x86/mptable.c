@@ -102,9 +102,11 @@ static uint8_t checksum(const void *data, size_t size)
 	return (uint8_t)-sum;
 }
 
-static void put_interrupts(struct writer *writer, uint8_t ioapic)
+static void put_interrupts(struct writer *writer, uint8_t ioapic, uint32_t lines)
 {
-	for (uint8_t line = 0; line < X86_IOAPIC_PINS; line++)
+	for (uint8_t line = 0; line < X86_IOAPIC_PINS; line++) {
+		if (!(lines & (1U << line)))
+			continue;
 		put(writer,
 			&(struct mp_interrupt){
 				.type = ENTRY_INTERRUPT,
@@ -114,6 +116,7 @@ static void put_interrupts(struct writer *writer, uint8_t ioapic)
 				.pin = line,
 			},
 			sizeof(struct mp_interrupt));
+	}
 	put(writer,
 		&(struct mp_interrupt){
 			.type = ENTRY_LOCAL_INTERRUPT,
@@ -132,7 +135,7 @@ static void put_interrupts(struct writer *writer, uint8_t ioapic)
 		sizeof(struct mp_interrupt));
 }
 
-static void put_entries(struct writer *writer, unsigned int cpus)
+static void put_entries(struct writer *writer, unsigned int cpus, uint32_t lines)
 {
 	uint8_t ioapic = (uint8_t)cpus;
 
@@ -158,11 +161,11 @@ static void put_entries(struct writer *writer, unsigned int cpus)
 			.address = X86_IOAPIC,
 		},
 		sizeof(struct mp_ioapic));
-	put_interrupts(writer, ioapic);
+	put_interrupts(writer, ioapic, lines);
 }
 
-int x86_mptable_write(
-	uint8_t *buffer, size_t size, uint32_t address, unsigned int cpus, struct error *err)
+int x86_mptable_write(uint8_t *buffer, size_t size, uint32_t address, unsigned int cpus,
+	uint32_t lines, struct error *err)
 {
 	struct mp_floating floating = {
 		.signature = { '_', 'M', 'P', '_' },
@@ -186,7 +189,7 @@ int x86_mptable_write(
 	if (size < sizeof(floating) + sizeof(header))
 		return error_say(err, ENOSPC, "MP table: %zu bytes are too few", size);
 	writer = (struct writer){ .at = table + sizeof(header), .end = buffer + size };
-	put_entries(&writer, cpus);
+	put_entries(&writer, cpus, lines);
 	length = (size_t)(writer.at - table);
 	if (writer.full || length > UINT16_MAX)
 		return error_say(err, ENOSPC, "MP table of %u processors: %zu bytes are too few",

@@ -12,8 +12,10 @@ struct error;
 
 /*
  * Writes the floating pointer and the table that follows it, for `cpus` processors of which number
- * 0 boots. `address` is where the buffer will be in guest memory (a multiple of 16, below 4 GiB).
- * Returns the number of bytes used; -ENOSPC when `size` is too small.
+ * 0 boots, and the interrupt lines in the mask `lines` (a line that nobody uses costs the guest a
+ * dozen accesses to the I/O APIC, each an exit). `address` is where the buffer will be in guest
+ * memory (a multiple of 16, below 4 GiB). Returns the number of bytes used; -ENOSPC when `size` is
+ * too small.
  */
-int x86_mptable_write(
-	uint8_t *buffer, size_t size, uint32_t address, unsigned int cpus, struct error *err);
+int x86_mptable_write(uint8_t *buffer, size_t size, uint32_t address, unsigned int cpus,
+	uint32_t lines, struct error *err);
