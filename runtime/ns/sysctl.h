@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * linux.sysctl (config-linux.md, "Sysctl"): kernel parameters of the container's own namespaces.
+ * Which ones are such is config/'s to check.
  */
 #pragma once
 
@@ -8,15 +9,6 @@
 
 struct error;
 struct key_value_list;
-struct oci_linux;
-
-/*
- * Checks that each parameter belongs to a namespace that the container does not share with the
- * host, so that nothing changes outside: kernel.* and fs.mqueue.* of an ipc namespace, net.* of a
- * network namespace, kernel.hostname and kernel.domainname of a uts namespace, user.* of a user
- * namespace. A pure function. -EINVAL names the key.
- */
-int sysctl_check(const struct oci_linux *linux, struct error *err);
 
 /*
  * Writes each value in the calling process's namespaces, through the private procfs and nothing
