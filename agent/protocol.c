@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -172,13 +171,12 @@ void protocol_message_free(struct protocol_message *message)
 	*message = (struct protocol_message){ 0 };
 }
 
-static int send_parts(int connection, struct iovec *parts, size_t count, struct error *err)
+static int send_all(int connection, const unsigned char *packet, size_t length, struct error *err)
 {
 	int64_t deadline = now_ms() + SEND_WAIT_MS;
 
-	while (count > 0) {
-		struct msghdr packet = { .msg_iov = parts, .msg_iovlen = count };
-		ssize_t n = sendmsg(connection, &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (length > 0) {
+		ssize_t n = send(connection, packet, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EAGAIN) {
 			int status = wait_for(connection, POLLOUT, deadline);
@@ -188,39 +186,55 @@ static int send_parts(int connection, struct iovec *parts, size_t count, struct 
 		}
 		if (n < 0 && errno != EINTR)
 			return error_set(err, errno, "send a message");
-		for (size_t left = n > 0 ? (size_t)n : 0;
-			left > 0 || (count > 0 && parts->iov_len == 0);) {
-			size_t part = left < parts->iov_len ? left : parts->iov_len;
-
-			parts->iov_base = (char *)parts->iov_base + part;
-			parts->iov_len -= part;
-			left -= part;
-			if (parts->iov_len == 0)
-				parts++, count--;
+		if (n > 0) {
+			packet += n;
+			length -= (size_t)n;
 		}
 	}
 	return 0;
 }
 
-int protocol_send(int connection, struct json_writer *writer, const void *bytes, size_t n_bytes,
-	struct error *err)
+static int pack(const char *text, size_t length, const void *bytes, size_t n_bytes,
+	unsigned char **ret_packet, size_t *ret_length, struct error *err)
+{
+	struct header header = { .json_length = htole32((uint32_t)length),
+		.n_bytes = htole32((uint32_t)n_bytes) };
+
+	if (length > PROTOCOL_JSON_MAX || n_bytes > PROTOCOL_BYTES_MAX)
+		return error_say(err, EMSGSIZE, "a message is too large for the agent");
+	unsigned char *packet = malloc(sizeof(header) + length + n_bytes);
+	if (packet == NULL)
+		return error_set(err, ENOMEM, "send a message");
+	memcpy(packet, &header, sizeof(header));
+	memcpy(packet + sizeof(header), text, length);
+	if (n_bytes > 0)
+		memcpy(packet + sizeof(header) + length, bytes, n_bytes);
+	*ret_packet = packet;
+	*ret_length = sizeof(header) + length + n_bytes;
+	return 0;
+}
+
+int protocol_pack(struct json_writer *writer, const void *bytes, size_t n_bytes,
+	unsigned char **ret_packet, size_t *ret_length, struct error *err)
 {
 	const char *text;
 	size_t length;
 	int status = json_writer_text(writer, &text, &length, err);
 
-	if (status == 0 && (length > PROTOCOL_JSON_MAX || n_bytes > PROTOCOL_BYTES_MAX))
-		status = error_say(err, EMSGSIZE, "a message is too large for the agent");
-	if (status == 0) {
-		struct header header = { .json_length = htole32((uint32_t)length),
-			.n_bytes = htole32((uint32_t)n_bytes) };
-		struct iovec parts[] = { { &header, sizeof(header) }, { (void *)text, length },
-			{ (void *)bytes, n_bytes } };
-
-		status = send_parts(connection, parts, n_bytes > 0 ? 3 : 2, err);
-	}
+	if (status == 0)
+		status = pack(text, length, bytes, n_bytes, ret_packet, ret_length, err);
 	json_writer_close(writer);
 	return status;
+}
+
+int protocol_send(int connection, struct json_writer *writer, const void *bytes, size_t n_bytes,
+	struct error *err)
+{
+	_cleanup_free_ unsigned char *packet = NULL;
+	size_t length;
+	int status = protocol_pack(writer, bytes, n_bytes, &packet, &length, err);
+
+	return status < 0 ? status : send_all(connection, packet, length, err);
 }
 
 int protocol_begin(

@@ -43,9 +43,9 @@ struct error;
 struct json_writer;
 
 #define PROTOCOL_VERSION 1
-#define PROTOCOL_AGENT_PORT 1024u		  /* where the agent listens */
-#define PROTOCOL_HOST_PORT 1024u		  /* where the host expects the hello */
-#define PROTOCOL_JSON_MAX (JSON_MAX_SIZE + 65536) /* a config.json, and what is around it */
+#define PROTOCOL_AGENT_PORT 1024u	/* where the agent listens */
+#define PROTOCOL_HOST_PORT 1024u	/* where the host expects the hello */
+#define PROTOCOL_JSON_MAX JSON_MAX_SIZE /* a config.json, and what is around it */
 #define PROTOCOL_BYTES_MAX ((size_t)1024 * 1024)
 
 /* A received message. `arena` owns everything. */
@@ -87,6 +87,13 @@ void protocol_message_free(struct protocol_message *message);
  */
 int protocol_send(int connection, struct json_writer *writer, const void *bytes, size_t n_bytes,
 	struct error *err);
+
+/*
+ * The same as bytes to be sent by somebody who must not wait: *ret_packet is the caller's to
+ * free(). Closes the writer.
+ */
+int protocol_pack(struct json_writer *writer, const void *bytes, size_t n_bytes,
+	unsigned char **ret_packet, size_t *ret_length, struct error *err);
 
 /* Opens `writer` with an object that has "op" (or, for events, "event") as its first member. */
 int protocol_begin(
