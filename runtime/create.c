@@ -118,6 +118,7 @@ static int locate_cgroup(struct creation *creation, struct error *err)
 	const struct runtime *runtime = creation->container->runtime;
 
 	creation->request = (struct cgroup_request){
+		.devices_later = true,
 		.manager = runtime->cgroup_manager,
 		.cgroups_path = linux->cgroups_path,
 		.id = creation->init.options->id,
@@ -259,7 +260,10 @@ static int spawn(struct creation *creation, struct error *err)
 	if (pid < 0)
 		return pid;
 	creation->pid = pid;
-	return 0;
+	/* On another processor than the one that mounts the container's file systems. */
+	return creation->cgroup_fd < 0
+		? 0
+		: cgroup_set_devices(creation->cgroup_fd, &creation->request, err);
 }
 
 /* Makes the container known: pid file, state, pidfd, the terminal's master. */
