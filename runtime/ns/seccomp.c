@@ -74,11 +74,16 @@ static int parse_flags(
 	return 0;
 }
 
+static void free_key(struct seccomp_key *key)
+{
+	free(key->bytes);
+}
+
 int seccomp_filter_get(
 	const struct oci_seccomp *profile, int cache, struct seccomp_filter *ret, struct error *err)
 {
 	struct seccomp_filter filter = { .listener = notifies(profile) };
-	struct seccomp_key key = { 0 };
+	_cleanup_(free_key) struct seccomp_key key = { 0 };
 	int status;
 
 	if (filter.listener && profile->listener_path == NULL)
@@ -89,7 +94,6 @@ int seccomp_filter_get(
 		return status;
 
 	bool keyed = cache >= 0 && seccomp_key_make(profile, &key);
-	_cleanup_free_ char *key_bytes = key.bytes;
 	if (keyed && seccomp_cache_get(cache, &key, &filter.instructions, &filter.count)) {
 		*ret = filter;
 		return 0;
