@@ -67,9 +67,7 @@ static int say(const struct cgroup_write *write, const char *file, const char *v
 		value, write->field, strerror(errnum), advice(write, errnum));
 }
 
-/* Returns the name of the file that was written (or was not needed) in *ret_file. */
-static int write_one(
-	const struct cgroup_write *write, int fd, const char **ret_file, struct error *err)
+static int write_one(const struct cgroup_write *write, int fd, struct error *err)
 {
 	const char *file = write->file, *value = write->value;
 	int status = cgroup_file_write(fd, file, value);
@@ -79,15 +77,13 @@ static int write_one(
 		value = write->other_value;
 		status = cgroup_file_write(fd, file, value);
 	}
-	*ret_file = file;
 	if (status == -ENOENT && write->optional)
 		return 0;
 	return status < 0 ? say(write, file, value, -status, err) : 0;
 }
 
 /* The old content of a file that is about to change. */
-struct saved {
-	const struct cgroup_write *write;
+struct cgroup_saved {
 	const char *file;
 	char *text; /* NULL: cannot be read, so cannot be put back */
 };
@@ -119,9 +115,9 @@ static char *line_to_restore(const struct cgroup_write *write, const char *file,
 	return asprintf(&line, "%s %s", write->key, write->key_default) < 0 ? NULL : line;
 }
 
-static struct saved save_file(const struct cgroup_write *write, const char *file, int fd)
+static struct cgroup_saved save_file(const struct cgroup_write *write, const char *file, int fd)
 {
-	struct saved saved = { .write = write, .file = file };
+	struct cgroup_saved saved = { .file = file };
 	_cleanup_free_ char *text = NULL;
 
 	if (cgroup_file_read_all(fd, file, (size_t)1 << 20, &text) >= 0)
@@ -130,38 +126,53 @@ static struct saved save_file(const struct cgroup_write *write, const char *file
 }
 
 /* Adds what `write` is about to change: one or two files. */
-static void save(const struct cgroup_write *write, int fd, struct saved *saved, size_t *count)
+static void save(const struct cgroup_write *write, int fd, struct cgroup_undo *undo)
 {
 	const char *file = write->file;
 
 	/* Leaving idle resets the weight: it comes back after cpu.idle, so it is saved before. */
 	if (strcmp(file, "cpu.idle") == 0)
-		saved[(*count)++] = save_file(write, "cpu.weight", fd);
+		undo->items[undo->count++] = save_file(write, "cpu.weight", fd);
 	if (write->other_file != NULL && faccessat(fd, file, F_OK, 0) < 0)
 		file = write->other_file;
-	saved[(*count)++] = save_file(write, file, fd);
+	undo->items[undo->count++] = save_file(write, file, fd);
 }
 
 /* Backwards, so that a file that was written twice ends as it began. */
-static void restore(int fd, struct saved *saved, size_t count)
+void cgroup_undo_run(struct cgroup_undo *undo, int fd)
 {
 	bool again = false;
 
 	/* Twice where a value was refused: burst and quota depend on each other. */
 	for (int pass = 0; pass == 0 || (pass == 1 && again); pass++) {
-		for (size_t i = count; i-- > 0;) {
-			if (saved[i].text == NULL)
+		for (size_t i = undo->count; i-- > 0;) {
+			const struct cgroup_saved *saved = &undo->items[i];
+
+			if (saved->text == NULL)
 				continue;
 
-			int status = cgroup_file_write(fd, saved[i].file, saved[i].text);
+			int status = cgroup_file_write(fd, saved->file, saved->text);
 
 			if (status == -EINVAL && pass == 0)
 				again = true;
 			else if (status < 0)
-				log_warning("%s: cannot put '%s' back: %s", saved[i].file,
-					saved[i].text, strerror(-status));
+				log_warning("%s: cannot put '%s' back: %s", saved->file,
+					saved->text, strerror(-status));
 		}
 	}
+}
+
+static void drop(struct cgroup_undo *undo, size_t count)
+{
+	while (undo->count > count)
+		free(undo->items[--undo->count].text);
+}
+
+void cgroup_undo_free(struct cgroup_undo *undo)
+{
+	drop(undo, 0);
+	free(undo->items);
+	*undo = (struct cgroup_undo){ 0 };
 }
 
 /* memory.checkBeforeUpdate: a limit below what is in use would call the OOM killer. */
@@ -178,28 +189,26 @@ static int check_usage(const struct cgroup_plan *plan, int fd, struct error *err
 		plan->memory_limit, current);
 }
 
-static int write_all(const struct cgroup_plan *plan, int fd, struct saved *saved, size_t *n_saved,
-	struct error *err)
+static int write_all(
+	const struct cgroup_plan *plan, int fd, struct cgroup_undo *undo, struct error *err)
 {
 	bool again = false;
 
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct cgroup_write *write = &plan->writes[i];
+		size_t before = undo != NULL ? undo->count : 0;
 		struct error first = ERROR_INIT;
-		const char *file;
 		int status;
 
-		size_t before = *n_saved;
-
-		if (saved != NULL)
-			save(write, fd, saved, n_saved);
-		status = write_one(write, fd, &file, &first);
+		if (undo != NULL)
+			save(write, fd, undo);
+		status = write_one(write, fd, &first);
 		if (status == -EINVAL && write->may_retry) {
 			again = true;
 		} else if (status < 0) {
 			/* A write that was refused has changed nothing. */
-			while (*n_saved > before)
-				free(saved[--*n_saved].text);
+			if (undo != NULL)
+				drop(undo, before);
 			if (err != NULL)
 				*err = first;
 			return status;
@@ -207,13 +216,7 @@ static int write_all(const struct cgroup_plan *plan, int fd, struct saved *saved
 	}
 	/* Writing both once more is harmless, and saves remembering which it was. */
 	for (size_t i = 0; again && i < plan->count; i++) {
-		const struct cgroup_write *write = &plan->writes[i];
-		const char *file;
-
-		if (!write->may_retry)
-			continue;
-
-		int status = write_one(write, fd, &file, err);
+		int status = plan->writes[i].may_retry ? write_one(&plan->writes[i], fd, err) : 0;
 
 		if (status < 0)
 			return status;
@@ -221,10 +224,9 @@ static int write_all(const struct cgroup_plan *plan, int fd, struct saved *saved
 	return 0;
 }
 
-int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, bool undo, struct error *err)
+int cgroup_plan_apply(
+	const struct cgroup_plan *plan, int fd, struct cgroup_undo *undo, struct error *err)
 {
-	struct saved *saved = NULL;
-	size_t n_saved = 0;
 	int status;
 
 	if (plan->count == 0)
@@ -232,16 +234,15 @@ int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, bool undo, struct 
 	status = check_usage(plan, fd, err);
 	if (status < 0)
 		return status;
-	if (undo) {
-		saved = calloc(2 * plan->count, sizeof(*saved));
-		if (saved == NULL)
+	if (undo != NULL) {
+		undo->items = calloc(2 * plan->count, sizeof(*undo->items));
+		if (undo->items == NULL)
 			return error_set(err, ENOMEM, "cgroup: set limits");
 	}
-	status = write_all(plan, fd, saved, &n_saved, err);
-	if (status < 0 && undo)
-		restore(fd, saved, n_saved);
-	for (size_t i = 0; i < n_saved; i++)
-		free(saved[i].text);
-	free(saved);
+	status = write_all(plan, fd, undo, err);
+	if (status < 0 && undo != NULL) {
+		cgroup_undo_run(undo, fd);
+		cgroup_undo_free(undo);
+	}
 	return status;
 }

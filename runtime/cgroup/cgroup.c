@@ -206,6 +206,7 @@ int cgroup_update(int fd, const struct cgroup_location *location,
 	const struct oci_resources *resources, bool rootless, struct error *err)
 {
 	_cleanup_(cgroup_plan_free) struct cgroup_plan plan = { 0 };
+	_cleanup_(cgroup_undo_free) struct cgroup_undo undo = { 0 };
 	struct cgroup_present present;
 	int status;
 
@@ -213,11 +214,14 @@ int cgroup_update(int fd, const struct cgroup_location *location,
 	status = cgroup_plan_make(resources, &present, &plan, err);
 	if (status < 0)
 		return status;
-	status = cgroupfs_update(location->path, fd, &plan, err);
-	if (status < 0 || resources == NULL || resources->n_devices == 0)
-		return status;
-	/* After the limits: it is one step, which either happens or does not. */
-	return cgroup_devices_set(fd, resources, true, rootless, err);
+	status = cgroupfs_update(location->path, fd, &plan, &undo, err);
+	/* Last: the filter is one step, which either happens or does not. */
+	if (status == 0 && resources != NULL && resources->n_devices > 0) {
+		status = cgroup_devices_set(fd, resources, true, rootless, err);
+		if (status < 0)
+			cgroup_undo_run(&undo, fd);
+	}
+	return status;
 }
 
 int64_t cgroup_oom_killed(int fd, uint64_t *ret_limit)

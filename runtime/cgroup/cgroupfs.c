@@ -149,7 +149,7 @@ int cgroupfs_set_up(int root, const char *path, int fd, const struct cgroup_requ
 
 	if (status < 0)
 		return status;
-	status = cgroup_plan_apply(plan, fd, false, err);
+	status = cgroup_plan_apply(plan, fd, NULL, err);
 	if (status == 0 && !request->devices_later)
 		status = cgroup_set_devices(fd, request, err);
 	if (status == 0 && request->owner_set)
@@ -185,7 +185,8 @@ int cgroupfs_create(const char *path, const struct cgroup_request *request,
 	return 0;
 }
 
-int cgroupfs_update(const char *path, int fd, const struct cgroup_plan *plan, struct error *err)
+int cgroupfs_update(const char *path, int fd, const struct cgroup_plan *plan,
+	struct cgroup_undo *undo, struct error *err)
 {
 	if (plan->controllers != 0) {
 		_cleanup_close_ int root = open_root(err);
@@ -198,7 +199,7 @@ int cgroupfs_update(const char *path, int fd, const struct cgroup_plan *plan, st
 		if (status < 0)
 			return status;
 	}
-	return cgroup_plan_apply(plan, fd, true, err);
+	return cgroup_plan_apply(plan, fd, undo, err);
 }
 
 /* Ends what is inside and removes what is below, until rmdir of `path` succeeds or time is up. */

@@ -6,6 +6,7 @@
 
 struct cgroup_plan;
 struct cgroup_request;
+struct cgroup_undo;
 struct error;
 
 /*
@@ -23,8 +24,9 @@ int cgroupfs_create(const char *path, const struct cgroup_request *request,
 int cgroupfs_set_up(int root, const char *path, int fd, const struct cgroup_request *request,
 	const struct cgroup_plan *plan, struct error *err);
 
-/* Enables what the plan needs and writes it, with undo. */
-int cgroupfs_update(const char *path, int fd, const struct cgroup_plan *plan, struct error *err);
+/* Enables what the plan needs and writes it; `undo` as for cgroup_plan_apply(). */
+int cgroupfs_update(const char *path, int fd, const struct cgroup_plan *plan,
+	struct cgroup_undo *undo, struct error *err);
 
 /* cgroup_destroy() of cgroup.h for a path. */
 int cgroupfs_destroy(const char *path, struct error *err);

@@ -57,12 +57,26 @@ int cgroup_plan_make(const struct oci_resources *resources, const struct cgroup_
 
 void cgroup_plan_free(struct cgroup_plan *plan);
 
+/* Old values of the files that a plan has written, to be put back or dropped. */
+struct cgroup_undo {
+	struct cgroup_saved *items;
+	size_t count;
+};
+
 /*
- * Does the plan's writes through the directory `fd`. With `undo`, the old values are read before,
- * and put back when a write fails. Errors: the kernel's errno in a line that names field, file,
- * value and reason.
+ * Does the plan's writes through the directory `fd`. With `undo` (empty; may be NULL), the old
+ * values are read before; when a write fails they are put back, else *undo has them, for
+ * cgroup_undo_run() or cgroup_undo_free(). Errors: the kernel's errno in a line that names field,
+ * file, value and reason.
  */
-int cgroup_plan_apply(const struct cgroup_plan *plan, int fd, bool undo, struct error *err);
+int cgroup_plan_apply(
+	const struct cgroup_plan *plan, int fd, struct cgroup_undo *undo, struct error *err);
+
+/* Puts the old values back; what cannot be put back is a warning in the log. */
+void cgroup_undo_run(struct cgroup_undo *undo, int fd);
+
+/* Drops the old values. */
+void cgroup_undo_free(struct cgroup_undo *undo);
 
 /* Fills `ret` with what the cgroup `fd` has; what cannot be read is unknown. */
 void cgroup_present_read(int fd, struct cgroup_present *ret);
