@@ -21,6 +21,7 @@
 #include "runtime/cgroup/file.h"
 #include "runtime/cgroup/location.h"
 #include "runtime/cgroup/resources.h"
+#include "runtime/cgroup/systemd.h"
 #include "runtime/cgroup/tree.h"
 
 void cgroup_location_free(struct cgroup_location *location)
@@ -146,9 +147,7 @@ int cgroup_locate(
 			if (status == 0 && request->rootless)
 				status = settle_rootless(request, &location, err);
 		} else {
-			status = error_say(err, ENOTSUP,
-				"this build has no systemd cgroup driver: use --cgroup-manager "
-				"cgroupfs");
+			status = cgroup_systemd_locate(request, &location, err);
 		}
 	}
 	if (status < 0)
@@ -173,6 +172,8 @@ int cgroup_create(const struct cgroup_location *location, const struct cgroup_re
 		*ret_holder = -EBADF;
 		return 0;
 	}
+	if (location->manager == CGROUP_MANAGER_SYSTEMD)
+		return cgroup_systemd_create(location, request, &plan, ret_fd, ret_holder, err);
 	status = cgroupfs_create(location->path, request, &plan, ret_fd, err);
 	if (status == 0)
 		*ret_holder = -EBADF;
@@ -186,7 +187,7 @@ int cgroup_set_devices(int fd, const struct cgroup_request *request, struct erro
 
 void cgroup_creation_done(int holder)
 {
-	close_fd(holder);
+	cgroup_systemd_release(holder);
 }
 
 int cgroup_open(const struct cgroup_location *location, struct error *err)
@@ -215,6 +216,14 @@ int cgroup_update(int fd, const struct cgroup_location *location,
 	if (status < 0)
 		return status;
 	status = cgroupfs_update(location->path, fd, &plan, &undo, err);
+	if (status == 0 && location->manager == CGROUP_MANAGER_SYSTEMD) {
+		status = cgroup_systemd_update(location, &plan, resources, err);
+		/* systemd has written its own idea of the values: a percent, not a microsecond. */
+		if (status == 0)
+			status = cgroup_plan_apply(&plan, fd, NULL, err);
+		if (status < 0)
+			cgroup_undo_run(&undo, fd);
+	}
 	/* Last: the filter is one step, which either happens or does not. */
 	if (status == 0 && resources != NULL && resources->n_devices > 0) {
 		status = cgroup_devices_set(fd, resources, true, rootless, err);
@@ -240,5 +249,6 @@ int cgroup_destroy(const struct cgroup_location *location, struct error *err)
 {
 	if (location->path == NULL || *location->path == '\0')
 		return 0;
-	return cgroupfs_destroy(location->path, err);
+	return location->manager == CGROUP_MANAGER_SYSTEMD ? cgroup_systemd_destroy(location, err)
+							   : cgroupfs_destroy(location->path, err);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check_cgroup core|full [PREFIX]: runs every check (whose name begins so) in a process of its own.
+/* check_cgroup core|full|systemd|user [PREFIX]: runs every check (whose name begins so) in a
+ * process of its own.
  */
 #include "tests/cgroup/check.h"
 
@@ -163,21 +164,32 @@ static int run_all(const struct check *checks, const char *prefix, int *ret_pass
 	return failed;
 }
 
+static const struct {
+	const char *mode;
+	const struct check *checks[2];
+} modes[] = {
+	{ "core", { core_checks } },
+	{ "full", { core_checks, full_checks } },
+	{ "systemd", { systemd_checks } },
+	{ "user", { user_checks } },
+};
+
 int main(int argc, char **argv)
 {
 	const char *prefix = argc > 2 ? argv[2] : "";
-	int passed = 0, failed;
+	int passed = 0, failed = 0;
 
-	if (argc < 2 || (strcmp(argv[1], "core") != 0 && strcmp(argv[1], "full") != 0)) {
-		fprintf(stderr, "usage: check_cgroup core|full [PREFIX]\n");
-		return 2;
-	}
 	setlinebuf(stdout);
 	log_set_sink(print_line, NULL, LOG_LEVEL_WARNING);
-	failed = run_all(core_checks, prefix, &passed);
-	if (strcmp(argv[1], "full") == 0)
-		failed += run_all(full_checks, prefix, &passed);
-	rmdir("/sys/fs/cgroup/caisson-check");
-	printf("%d passed, %d failed\n", passed, failed);
-	return failed != 0;
+	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(argv[1], modes[i].mode) != 0)
+			continue;
+		for (int k = 0; k < 2 && modes[i].checks[k] != NULL; k++)
+			failed += run_all(modes[i].checks[k], prefix, &passed);
+		rmdir("/sys/fs/cgroup/caisson-check");
+		printf("%d passed, %d failed\n", passed, failed);
+		return failed != 0 || passed == 0;
+	}
+	fprintf(stderr, "usage: check_cgroup core|full|systemd|user [PREFIX]\n");
+	return 2;
 }

@@ -17,7 +17,7 @@ struct check {
 	void (*run)(void);
 };
 
-extern const struct check core_checks[], full_checks[];
+extern const struct check core_checks[], full_checks[], systemd_checks[], user_checks[];
 
 /* Ends the check that runs as failed. */
 void check_failed(const char *file, int line, const char *format, ...)

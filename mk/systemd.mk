@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# build/caisson-systemd, the systemd cgroup driver's other half: dynamic, executed only when asked
+# for. SYSTEMD= (empty) builds without it. The program looks for it beside itself, then in
+# $(LIBEXECDIR).
+
+SYSTEMD ?= yes
+
+ifneq ($(SYSTEMD),)
+SYSTEMD_SOURCES := $(wildcard systemd/*.c)
+HELPERS += $(BUILD)/caisson-systemd
+
+all: $(BUILD)/caisson-systemd
+
+$(BUILD)/caisson-systemd: $(SYSTEMD_SOURCES) $(wildcard systemd/*.h) $(BUILD)/flags
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ \
+		$(SYSTEMD_SOURCES) $(shell $(PKGCONFIG) --cflags --libs libsystemd)
+endif
+
+$(BUILD)/obj/runtime/cgroup/systemd.o: CPPFLAGS += -DCAISSON_LIBEXECDIR='"$(LIBEXECDIR)"'
