@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -46,6 +48,8 @@ struct walk {
 	struct oci_linux linux;
 	struct oci_seccomp *seccomp;
 	bool exec;
+	bool rootless; /* user 1000's, in a user namespace that maps only it, as root */
+	bool keep_oom_score;
 	size_t extra_fds;
 	const char *const *extra_env;
 	void (*before)(void); /* in the child, in the root, still privileged */
@@ -125,8 +129,29 @@ static void make_root(void)
 	must(chdir("/"), "chdir");
 }
 
+static void enter_user_namespace(void)
+{
+	int status;
+
+	must(setgroups(0, NULL), "setgroups");
+	must(setresgid(1000, 1000, 1000), "setresgid");
+	must(setresuid(1000, 1000, 1000), "setresuid");
+	must(prctl(PR_SET_DUMPABLE, 1), "dumpable");
+	must(unshare(CLONE_NEWUSER | CLONE_NEWPID), "unshare user");
+	write_file("/proc/self/setgroups", "deny", 0);
+	write_file("/proc/self/uid_map", "0 1000 1", 0);
+	write_file("/proc/self/gid_map", "0 1000 1", 0);
+	pid_t pid = fork();
+	if (pid != 0) {
+		must(waitpid(pid, &status, 0), "waitpid");
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 98);
+	}
+}
+
 static void walk_child(struct walk *walk)
 {
+	if (walk->rootless)
+		enter_user_namespace();
 	struct error err = ERROR_INIT;
 	struct seccomp_filter filter = { 0 };
 	char *program;
@@ -141,6 +166,7 @@ static void walk_child(struct walk *walk)
 		.linux = &walk->linux,
 		.procfs = path_open_procfs(&err),
 		.exec = walk->exec,
+		.keep_oom_score = walk->keep_oom_score,
 		.extra_fds = walk->extra_fds,
 		.extra_env = walk->extra_env,
 	};
@@ -549,6 +575,37 @@ static void signals_are_as_a_program_expects_them(void **state)
 	assert_int_equal(ignored & 0x7fffffff, 0);
 }
 
+static void rootless(void **state)
+{
+	gid_t group = 7;
+	struct walk plain = { .process = { .args = LIST("cat", "/proc/self/status"),
+				      .oom_score_adj = { true, -500 },
+				      .capabilities = DEFAULT_CAPABILITIES },
+		.rootless = true,
+		.keep_oom_score = true };
+	struct walk groups = {
+		.process = { .args = LIST("sh"),
+			.user = { .additional_gids = &group, .n_additional_gids = 1 } },
+		.rootless = true
+	};
+	struct walk user = { .process = { .args = LIST("sh"), .user = { .uid = 5 } },
+		.rootless = true };
+	struct walk gid = { .process = { .args = LIST("sh"), .user = { .gid = 5 } },
+		.rootless = true };
+	struct walk score = { .process = { .args = LIST("sh"), .oom_score_adj = { true, -500 } },
+		.rootless = true };
+
+	(void)state;
+	walk_it(&plain);
+	assert_int_equal(plain.status, 0);
+	assert_contains(&plain, "Uid:\t0\t0\t0\t0\n");
+	assert_contains(&plain, "CapEff:\t0000000000000021\n");
+	expect_failure(&groups, EPERM, "this user namespace may not set groups");
+	expect_failure(&user, EINVAL, "linux.uidMappings does not map it");
+	expect_failure(&gid, EINVAL, "linux.gidMappings does not map it");
+	expect_failure(&score, EACCES, "lowering it needs CAP_SYS_RESOURCE");
+}
+
 static void labels_of_modules_that_are_absent_are_errors(void **state)
 {
 	struct walk walk = { .process = { .args = LIST("sh"),
@@ -579,6 +636,7 @@ int main(void)
 		cmocka_unit_test(filters_are_loaded_with_and_without_privilege),
 		cmocka_unit_test(a_filter_may_forbid_what_the_runtime_did_before),
 		cmocka_unit_test(signals_are_as_a_program_expects_them),
+		cmocka_unit_test(rootless),
 		cmocka_unit_test(labels_of_modules_that_are_absent_are_errors),
 	};
 
