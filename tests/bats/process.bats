@@ -129,7 +129,8 @@ probe() {
 }
 
 @test "the program starts with no signal blocked or ignored" {
-	container 'grep "^Sig[BI]" /proc/self/status'
+	program grep '^Sig[BI]' /proc/self/status
+	caisson run "$id"
 	is "$(field SigBlk)" 0000000000000000
 	is "$(field SigIgn)" 0000000000000000
 }
@@ -181,7 +182,7 @@ probe() {
 	program sleep 1000
 	config '.process.execCPUAffinity = {initial: "0-1", final: "1"}'
 	target 'cd $bundle && caisson run -d $id && caisson exec $id tool probe'
-	is "$(field cpus)" ' 1'
+	is "$(field cpus)" 1
 }
 
 @test "execCPUAffinity: a list that is no list is refused" {

@@ -190,9 +190,8 @@ static void run_command(char *args, size_t length, int in, int out, int err)
 	for (char *arg = args; arg < args + length; arg += strlen(arg) + 1)
 		argv[count++] = arg;
 	setsid();
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGCHLD, SIG_DFL);
-	signal(SIGIO, SIG_DFL);
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)

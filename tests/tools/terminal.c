@@ -18,24 +18,26 @@
 
 #include "tests/tools/tool.h"
 
-/* Copies both ways until the terminal hangs up; input is typed once the first output came. */
+/* Copies out until the terminal hangs up; input is typed once output has come and paused. */
 static void pump(int master, const char *input)
 {
-	bool typed = input == NULL;
+	struct pollfd fd = { .fd = master, .events = POLLIN };
+	bool started = false;
 
 	for (;;) {
 		char buffer[4096];
-		ssize_t count = read(master, buffer, sizeof(buffer));
+		ssize_t count;
 
-		if (count <= 0)
-			return;
-		if (write(1, buffer, (size_t)count) < 0)
-			return;
-		if (!typed) {
-			typed = true;
+		if (poll(&fd, 1, started && input != NULL ? 500 : -1) == 0) {
 			if (write(master, input, strlen(input)) < 0)
 				return;
+			input = NULL;
+			continue;
 		}
+		count = read(master, buffer, sizeof(buffer));
+		if (count <= 0 || write(1, buffer, (size_t)count) < 0)
+			return;
+		started = true;
 	}
 }
 
@@ -106,8 +108,6 @@ int tool_console(int argc, char **argv)
 	}
 	printf("message: %s\nsize: %d %d\n", text, size.ws_row, size.ws_col);
 	fflush(stdout);
-	if (argc > 2 && write(master, argv[2], strlen(argv[2])) < 0)
-		return 1;
-	pump(master, NULL);
+	pump(master, argc > 2 ? argv[2] : NULL);
 	return 0;
 }

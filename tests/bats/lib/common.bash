@@ -64,12 +64,12 @@ run_in_target() {
 	status=0
 	if [[ -n $changed ]]; then
 		prefix+=$'mkdir -p "$bundle"; cat >"$bundle/config.json"; exec </dev/null\n'
-		"$top/build/machine/run" --timeout "$limit" --stdin --sh "$prefix$script" "$@" \
+		"$top/build/machine/run" --timeout "$limit" --stdin --sh "$prefix$script" -- "$@" \
 			>"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" \
 			<"$BATS_TEST_TMPDIR/config.json" || status=$?
 		changed=
 	else
-		"$top/build/machine/run" --timeout "$limit" --sh "$prefix$script" "$@" \
+		"$top/build/machine/run" --timeout "$limit" --sh "$prefix$script" -- "$@" \
 			>"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" </dev/null || status=$?
 	fi
 	output=$(tr -d '\000\r' <"$BATS_TEST_TMPDIR/stdout")
@@ -188,7 +188,7 @@ succeeded() {
 refused() {
 	((status != 0)) || fail 'expected a refusal'
 	[[ -n $stderr ]] || fail 'a refusal without a word'
-	[[ -z ${1-} ]] || like "${stderr,,}" "$1"
+	[[ -z ${1-} ]] || like "${stderr,,}" "${1,,}"
 }
 
 # The output as JSON satisfies a jq condition.

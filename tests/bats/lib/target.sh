@@ -24,10 +24,10 @@ caisson() {
 
 # Runs a command until it succeeds, for 10 seconds.
 eventually() {
-	n=0
+	tries=0
 	until "$@"; do
-		n=$((n + 1))
-		[ "$n" -lt 200 ] || return 1
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || return 1
 		sleep 0.05
 	done
 }
