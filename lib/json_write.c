@@ -40,7 +40,8 @@ int json_writer_text(
 		length == 0)
 		return error_say(err, EINVAL, "a JSON document was not written to its end");
 	*ret_text = (const char *)text;
-	*ret_length = length;
+	if (ret_length != NULL)
+		*ret_length = length;
 	return 0;
 }
 

@@ -111,7 +111,7 @@ hook() {
 		try caisson create "$id"
 		refused 'hook'
 		like "$stderr" "$k"
-		target 'ls -A $ROOT | grep -v "^.cache$"; true'
+		target 'ls -A $ROOT | grep -v "^[.@]"; true'
 		is "$output" ''
 	done
 }

@@ -105,7 +105,7 @@ load lib/common.bash
 		try caisson create "$bad"
 		refused
 	done
-	target 'ls -A $ROOT 2>/dev/null | grep -v "^.cache$"; true'
+	target 'ls -A $ROOT 2>/dev/null | grep -v "^[.@]"; true'
 	is "$output" ''
 }
 

@@ -30,12 +30,12 @@ wrong_documents() {
 			"$CAISSON" --root "$ROOT" --log log --log-format json $flags \
 				create --bundle "$bundle" "$id" 2>err </dev/null
 			printf "%s/%s/%s/%s " "$?" "$(wc -l <err)" "$(wc -l <log)" \
-				"$(ls -A "$ROOT" 2>/dev/null | grep -vFx .cache)"
+				"$(ls -A "$ROOT" 2>/dev/null | grep -v "^[@.]")"
 			for file in err log; do
 				[ -s "$file" ] || echo nothing
 				head -n 1 "$file"
 			done
-			[ -z "$(ls -A "$ROOT" 2>/dev/null | grep -vFx .cache)" ] ||
+			[ -z "$(ls -A "$ROOT" 2>/dev/null | grep -v "^[@.]")" ] ||
 				caisson delete --force "$id"
 		done <documents'
 	# Status, lines of either, what is left; the line itself; the log.

@@ -56,7 +56,7 @@ int tool_pty(int argc, char **argv)
 	const char *resize = getenv("PTY_RESIZE"), *keep = getenv("PTY_INPUT");
 	struct termios before, after;
 	int master, slave, status;
-	pid_t pid;
+	pid_t pid, reader;
 
 	if (argc < 2 || openpty(&master, &slave, NULL, NULL, &size) < 0)
 		return 125;
@@ -67,28 +67,28 @@ int tool_pty(int argc, char **argv)
 		child_on(slave, argv + 1);
 	}
 	if (resize != NULL && fork() == 0) {
+		close(slave);
 		usleep(1500000);
 		size.ws_row = (unsigned short)atoi(resize);
 		ioctl(master, TIOCSWINSZ, &size);
 		_exit(0);
 	}
-	if (fork() == 0) {
-		/* The slave stays open in the parent: a reader of its own sees no hang-up. */
+	reader = fork();
+	if (reader == 0) {
+		close(slave); /* so that it reads the hang-up once the parent has closed its own */
 		pump(master, keep);
 		_exit(0);
 	}
 	if (waitpid(pid, &status, 0) != pid)
 		return 125;
 	tcgetattr(slave, &after);
-	/* The output that is still on its way is read before the hang-up. */
-	usleep(100000);
 	fprintf(stderr, "modes: %s\n",
 		before.c_lflag == after.c_lflag && before.c_iflag == after.c_iflag &&
 				before.c_oflag == after.c_oflag
 			? "same"
 			: "changed");
 	close(slave);
-	close(master);
+	waitpid(reader, NULL, 0);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

@@ -59,11 +59,14 @@ no_orphans() {
 	[ -z "$(orphans)" ]
 }
 
+# The runtime's own caches begin with a character that no container's id begins with.
+made_containers() {
+	ls -A "$ROOT" 2>/dev/null | grep -v '^[@.]'
+}
+
 # Deletes what a test made, and prints what is left then.
 target_clean_up() {
-	for dir in "$ROOT"/*; do
-		[ ! -e "$dir" ] || [ "${dir##*/}" = .cache ] || caisson delete --force "${dir##*/}" >/dev/null 2>&1
-	done
+	for dir in $(made_containers); do caisson delete --force "$dir" >/dev/null 2>&1; done
 	if ! eventually_soon no_orphans; then
 		for pid in $(orphans); do
 			echo "process $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
@@ -80,11 +83,9 @@ target_clean_up() {
 		echo "cgroup $dir"
 		rmdir "$dir"
 	done
-	for dir in "$ROOT"/*; do
-		[ ! -e "$dir" ] || [ "${dir##*/}" = .cache ] || {
-			echo "state $dir: $(ls -A "$dir")"
-			rm -rf "$dir"
-		}
+	for dir in $(made_containers); do
+		echo "state $dir: $(ls -A "$ROOT/$dir")"
+		rm -rf "${ROOT:?}/$dir"
 	done
 	for file in "$T"/sanitizer.*; do
 		[ ! -e "$file" ] || {
