@@ -113,6 +113,11 @@ static int make_or_bind(int root, int dev, const struct node *node, bool *bind, 
 	if (*bind && !S_ISFIFO(node->mode))
 		return bind_node(root, node, err);
 	if (strncmp(node->path, "/dev/", 5) != 0 || strchr(name, '/') != NULL) {
+		/* A link on the way could lead into a volume of the host's. */
+		r = path_open_no_symlinks(root, node->path, O_PATH | O_NOFOLLOW, NULL);
+		if (r == -ELOOP)
+			return error_set(err, ELOOP, "make the device %s", node->path);
+		close_fd(r);
 		parent = path_make_parent(root, node->path, &name, err);
 		if (parent < 0)
 			return parent;

@@ -24,6 +24,7 @@
 #include "runtime/ns/idmap.h"
 #include "runtime/ns/mount.h"
 #include "runtime/ns/mount_rules.h"
+#include "runtime/ns/mount_target.h"
 #include "runtime/ns/path.h"
 #include "runtime/ns/rootfs.h"
 #include "runtime/ns/tmpcopyup.h"
@@ -132,12 +133,20 @@ static int open_id_mappings(
 	return 0;
 }
 
-/* A source that is a link and is to be made anew: it has no tree. */
-static bool is_copied_link(const struct mount_plan *plan)
+/* A source that is a link and is to be made anew: it has a target instead of a tree. */
+static int read_copied_link(struct mount_plan *plan, struct error *err)
 {
-	struct stat st;
+	char target[PATH_MAX];
+	ssize_t length;
 
-	return plan->options.copy_symlink && lstat(plan->source, &st) == 0 && S_ISLNK(st.st_mode);
+	if (!plan->options.copy_symlink)
+		return 0;
+	length = readlink(plan->source, target, sizeof(target));
+	if (length < 0)
+		return errno == EINVAL ? 0
+				       : error_set(err, errno, "open the source %s", plan->source);
+	plan->link = strndup(target, (size_t)length);
+	return plan->link == NULL ? error_set(err, ENOMEM, "source") : 0;
 }
 
 static int prepare_bind(const struct rootfs_options *options, struct mount_plan *plan,
@@ -147,7 +156,9 @@ static int prepare_bind(const struct rootfs_options *options, struct mount_plan 
 
 	if (r >= 0)
 		r = open_id_mappings(options, plan, err);
-	if (r < 0 || options->rootless || is_copied_link(plan))
+	if (r >= 0)
+		r = read_copied_link(plan, err);
+	if (r < 0 || options->rootless || plan->link != NULL)
 		return r;
 	r = bind_source_open(plan->source, &plan->options, propagation, plan->user_namespace,
 		&plan->directory, err);
@@ -189,80 +200,21 @@ int mount_plan_prepare(const struct rootfs_options *options, const struct oci_mo
 /* ---- container's side -------------------------------------------------------------------------
  */
 
-/*
- * Opens the mount point and makes it where it is missing. *ret_made says that it was. A link on the
- * way must not lead into procfs, where nothing but mount_rules_check()'s list may be mounted.
- */
-static int open_target(
-	const struct mount_plan *plan, int root, bool directory, bool *ret_made, struct error *err)
-{
-	const char *destination = plan->destination;
-	_cleanup_close_ int fd = -EBADF;
-	struct statfs fs;
-	int r;
-
-	*ret_made = false;
-	if (plan->options.destination_nofollow) {
-		fd = path_open(root, destination, O_PATH | O_NOFOLLOW, NULL);
-		if (fd >= 0)
-			return take_fd(&fd);
-	}
-	r = fd = path_open_no_symlinks(root, destination, O_PATH, NULL);
-	if (r >= 0)
-		return take_fd(&fd);
-	if (r == -ELOOP && mount_rules_guarded(destination))
-		return error_say(err, ELOOP,
-			"%s is a symbolic link, or reached through one, in the root file system",
-			destination);
-	*ret_made = r == -ENOENT;
-	fd = path_make_mount_point(root, destination, directory, err);
-	if (fd < 0)
-		return fd;
-	if (fstatfs(fd, &fs) < 0)
-		return error_set(err, errno, "stat the mount point");
-	if (r == -ELOOP && fs.f_type == PROC_SUPER_MAGIC)
-		return error_say(err, EPERM, "the mount point leads into /proc by a symbolic link");
-	return take_fd(&fd);
-}
-
-static int copy_link(struct mount_plan *plan, int root, struct error *err)
-{
-	_cleanup_close_ int parent = -EBADF;
-	char target[PATH_MAX], there[PATH_MAX];
-	ssize_t length = readlink(plan->source, target, sizeof(target)), present;
-	const char *name;
-
-	if (length < 0 || (size_t)length == sizeof(target))
-		return error_set(
-			err, length < 0 ? errno : ENAMETOOLONG, "read the link %s", plan->source);
-	target[length] = '\0';
-	parent = path_make_parent(root, plan->destination, &name, err);
-	if (parent < 0)
-		return parent;
-	if (symlinkat(target, parent, name) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return error_set(err, errno, "make the link");
-	present = readlinkat(parent, name, there, sizeof(there));
-	if (present == length && memcmp(there, target, (size_t)length) == 0)
-		return 0;
-	return error_set(err, EEXIST, "make the link to %s", target);
-}
-
 static int execute_bind(struct mount_plan *plan, int root, struct error *err)
 {
 	_cleanup_close_ int target = -EBADF;
 	_cleanup_close_ int tree = take_fd(&plan->tree);
 	bool made;
 
-	if (tree < 0 && is_copied_link(plan))
-		return copy_link(plan, root, err);
+	if (plan->link != NULL)
+		return mount_target_make_link(root, plan->destination, plan->link, err);
 	if (tree < 0)
 		tree = bind_source_open(plan->source, &plan->options, 0, plan->user_namespace,
 			&plan->directory, err);
 	if (tree < 0)
 		return tree;
-	target = open_target(plan, root, plan->directory, &made, err);
+	target = mount_target_open(root, plan->destination, plan->directory,
+		plan->options.destination_nofollow, &made, err);
 	if (target < 0)
 		return target;
 	if (strcmp(plan->destination, "/proc") == 0) {
@@ -448,7 +400,8 @@ static int execute_filesystem(
 	char mode[16];
 	int r;
 
-	target = open_target(plan, root, true, &made, err);
+	target = mount_target_open(
+		root, plan->destination, true, plan->options.destination_nofollow, &made, err);
 	if (target < 0)
 		return target;
 	r = tmpfs ? tmpfs_options(plan, target, made, mode, &with, err) : 0;
@@ -506,7 +459,8 @@ void mount_plan_free(struct mount_plan *plan)
 	mount_options_free(&plan->options);
 	free(plan->destination);
 	free(plan->source);
-	plan->destination = plan->source = NULL;
+	free(plan->link);
+	plan->destination = plan->source = plan->link = NULL;
 	plan->tree = close_fd(plan->tree);
 	plan->procfs = close_fd(plan->procfs);
 	plan->user_namespace = close_fd(plan->user_namespace);

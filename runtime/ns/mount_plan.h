@@ -21,6 +21,7 @@ struct mount_plan {
 	struct mount_options options;
 	char *destination;     /* cleaned, absolute */
 	char *source;	       /* of a bind mount: absolute */
+	char *link;	       /* copy-symlink of a source that is one: its target */
 	int tree;	       /* a bind's source, or a mount that turns read-only at the end */
 	int procfs;	       /* the mount at /proc, where it is plain and writable */
 	int user_namespace;    /* of an idmapped mount, or negative */

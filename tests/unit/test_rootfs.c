@@ -546,6 +546,105 @@ static void test_mount_into_proc_by_a_link(void **state)
 	run(&f);
 }
 
+static void host_dev_by_a_link(struct fixture *f)
+{
+	static struct oci_device device = { .path = (char *)"/dev/made", .type = 'p' };
+
+	CHECK(symlink("/dev", in_top("bundle/rootfs/hostdev")) == 0);
+	add_default_mounts(f);
+	add_mount(f, "/hostdev", "bind", in_top("host"))->options = words("rbind");
+	f->config.linux.devices = &device;
+	f->config.linux.n_devices = 1;
+}
+
+/* Devices and links would be made in the host's own. */
+static void test_host_dev_by_a_link(void **state)
+{
+	struct fixture f = {
+		.change = host_dev_by_a_link,
+		.fails = "leads to /dev by a symbolic link",
+		.after = host_is_untouched,
+	};
+
+	(void)state;
+	run(&f);
+}
+
+static void device_by_a_link(struct fixture *f)
+{
+	static struct oci_device device = { .path = (char *)"/dev/net/made", .type = 'p' };
+
+	CHECK(mkdir(in_top("bundle/rootfs/dev"), 0755) == 0);
+	CHECK(symlink("/volume", in_top("bundle/rootfs/dev/net")) == 0);
+	add_mount(f, "/volume", "bind", in_top("host"))->options = words("rbind");
+	f->config.linux.devices = &device;
+	f->config.linux.n_devices = 1;
+}
+
+static void test_device_by_a_link(void **state)
+{
+	struct fixture f = {
+		.change = device_by_a_link,
+		.fails = "linux.devices[0]: make the device /dev/net/made",
+		.after = host_is_untouched,
+	};
+
+	(void)state;
+	run(&f);
+}
+
+static void bind_proc_files(struct fixture *f)
+{
+	add_default_mounts(f);
+	write_file(in_top("host/uptime"), "uptime");
+	write_file(in_top("host/stat"), "stat");
+	add_mount(f, "/proc/uptime", "bind", in_top("host/uptime"))->options = words("bind");
+	add_mount(f, "/proc/stat", "bind", in_top("host/stat"))->options = words("bind");
+}
+
+static void check_proc_files(struct fixture *f)
+{
+	check_default(f);
+	CHECK(has_text("/proc/uptime", "uptime") && has_text("/proc/stat", "stat"));
+}
+
+static void test_files_in_proc(void **state)
+{
+	struct fixture f = { .change = bind_proc_files, .check = check_proc_files };
+
+	(void)state;
+	run(&f);
+}
+
+static void add_long_overlay(struct fixture *f)
+{
+	char name[201] = "", *option = malloc(2048);
+
+	add_default_mounts(f);
+	memset(name, 'n', sizeof(name) - 1);
+	CHECK(mkdir(in_top("host/%s1", name), 0755) == 0);
+	CHECK(mkdir(in_top("host/%s2", name), 0755) == 0);
+	write_file(in_top("host/%s2/file", name), "lower");
+	snprintf(
+		option, 2048, "lowerdir=%s:%s", in_top("host/%s1", name), in_top("host/%s2", name));
+	add_mount(f, "/over", "overlay", "overlay")->options = words(option, "nodev");
+}
+
+static void check_long_overlay(struct fixture *f)
+{
+	check_default(f);
+	CHECK(has_text("/over/file", "lower") && (flags_of("/over") & ST_NODEV));
+}
+
+/* fsconfig(2) takes no string of 256 bytes. */
+static void test_long_option(void **state)
+{
+	struct fixture f = { .change = add_long_overlay, .check = check_long_overlay };
+
+	(void)state;
+	run(&f);
+}
+
 static void fake_proc(struct fixture *f)
 {
 	add_mount(f, "/proc", "bind", in_top("host"))->options = words("rbind");
@@ -1251,6 +1350,10 @@ int main(void)
 		cmocka_unit_test(test_binds),
 		cmocka_unit_test(test_links_in_place_of_proc_sys_dev),
 		cmocka_unit_test(test_mount_into_proc_by_a_link),
+		cmocka_unit_test(test_host_dev_by_a_link),
+		cmocka_unit_test(test_device_by_a_link),
+		cmocka_unit_test(test_files_in_proc),
+		cmocka_unit_test(test_long_option),
 		cmocka_unit_test(test_fake_proc_is_refused),
 		cmocka_unit_test(test_links_that_lead_out),
 		cmocka_unit_test(test_tmpfs),
