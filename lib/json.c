@@ -430,8 +430,9 @@ int json_parse(const char *text, size_t length, struct arena *arena, struct json
 	if (length > JSON_MAX_SIZE)
 		return error_say(err, E2BIG, "the document has %zu bytes, more than %zu", length,
 			JSON_MAX_SIZE);
+	/* What was read from an empty file may be NULL. */
 	if (length == 0)
-		text = ""; /* what was read from an empty file may be NULL */
+		return error_say(err, EINVAL, "not valid JSON: the document is empty");
 	status = check_surrogates(text, length, err);
 	if (status != 0)
 		return status;

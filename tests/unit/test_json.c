@@ -74,7 +74,7 @@ static const struct {
 	const char *text;
 	const char *message; /* a part of it */
 } refused[] = {
-	{ "", "not valid JSON at line 1, column 1" },
+	{ "", "not valid JSON: the document is empty" },
 	{ "   ", "not valid JSON" },
 	{ "{\n \"a\":", "a: not valid JSON at line 2, column 6" },
 	{ "[1, 2", "[2]: not valid JSON" },
@@ -141,7 +141,7 @@ static void test_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(json_parse(NULL, 0, &arena, &root, &err), -EINVAL);
-	assert_non_null(strstr(err.message, "premature EOF"));
+	assert_string_equal(err.message, "not valid JSON: the document is empty");
 	arena_free(&arena);
 }
 
