@@ -257,6 +257,16 @@ int virtqueue_pop(struct virtqueue *queue, struct virtqueue_element *element)
 	return waiting > 0;
 }
 
+bool virtqueue_more(struct virtqueue *queue)
+{
+	bool more;
+
+	pthread_mutex_lock(&queue->lock);
+	more = virtqueue_usable(queue) && chains_waiting(queue) != 0;
+	pthread_mutex_unlock(&queue->lock);
+	return more;
+}
+
 void virtqueue_unpop(struct virtqueue *queue, unsigned int count)
 {
 	pthread_mutex_lock(&queue->lock);

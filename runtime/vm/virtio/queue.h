@@ -104,6 +104,13 @@ int virtqueue_enable(struct virtqueue *queue, bool resume);
  */
 int virtqueue_pop(struct virtqueue *queue, struct virtqueue_element *element);
 
+/*
+ * True when more chains wait. Where none does, the driver is asked to notify of the next one, which
+ * it is otherwise only after virtqueue_pop() has returned 0: for a device that goes on to something
+ * long while another thread could serve.
+ */
+bool virtqueue_more(struct virtqueue *queue);
+
 /* A descriptor may cross from one memory region into the next, and is two iovecs then. */
 #define VIRTQUEUE_IOV_SPARE 4
 
