@@ -26,7 +26,7 @@ _caisson_command() {
 
 _caisson() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cword=$COMP_CWORD
-	local commands='create start state kill delete run exec list ps spec pause resume update events features'
+	local commands='create start state kill delete run exec list ps spec pause resume update events features vm'
 	local global='--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager
 		--rootless --isolation --version --help'
 	local create='--bundle --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring
@@ -100,6 +100,7 @@ _caisson() {
 	else
 		case $command in
 		create | run | list | spec | features) ;;
+		vm) mapfile -t COMPREPLY < <(compgen -W 'boot probe' -- "$cur") ;;
 		*) mapfile -t COMPREPLY < <(compgen -W "$(_caisson_ids)" -- "$cur") ;;
 		esac
 	fi

@@ -5,7 +5,7 @@ function __caisson_ids
     caisson list --quiet 2>/dev/null
 end
 
-set -l commands create start state kill delete run exec list ps spec pause resume update events features
+set -l commands create start state kill delete run exec list ps spec pause resume update events features vm
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c caisson -f
@@ -36,6 +36,8 @@ complete -c caisson -n $none -a resume -d 'Let a frozen container go on'
 complete -c caisson -n $none -a update -d 'Change the limits of a container'
 complete -c caisson -n $none -a events -d 'Print statistics of a container'
 complete -c caisson -n $none -a features -d 'Print what this build can do'
+complete -c caisson -n $none -a vm -d 'Boot a kernel, or see whether KVM works'
+complete -c caisson -n '__fish_seen_subcommand_from vm' -a 'boot probe'
 
 complete -c caisson -n '__fish_seen_subcommand_from start state kill delete exec ps pause resume update events' -a '(__caisson_ids)'
 
