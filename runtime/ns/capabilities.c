@@ -132,6 +132,10 @@ int capabilities_apply(const struct oci_capabilities *wanted, uint64_t also, str
 	uint64_t have = now.words[0].permitted | (uint64_t)now.words[1].permitted << 32;
 	uint64_t missing = capabilities_grantable(wanted, have, &granted);
 
+	/* Root has no use for ambient capabilities, and many configs give it some in vain. */
+	if (geteuid() == 0)
+		missing &= ~(wanted->ambient & have & ~granted.ambient);
+
 	/* The ambient set goes with the last call: it needs what capset() grants. */
 	also &= have;
 	if (kernel_set(granted.effective | also, granted.permitted | also, granted.inheritable) < 0)

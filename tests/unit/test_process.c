@@ -226,8 +226,10 @@ static void root_keeps_what_it_is_given(void **state)
 				     .capabilities = DEFAULT_CAPABILITIES } };
 
 	(void)state;
+	walk.process.capabilities.ambient = CAP(CAP_KILL);
 	walk_it(&walk);
 	assert_int_equal(walk.status, 0);
+	assert_null(strstr(walk.output, "warning"));
 	assert_contains(&walk, "Uid:\t0\t0\t0\t0\n");
 	assert_contains(&walk, "CapInh:\t0000000000000000\n");
 	assert_contains(&walk, "CapPrm:\t0000000000000021\n");
