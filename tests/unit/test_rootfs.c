@@ -618,16 +618,17 @@ static void test_files_in_proc(void **state)
 
 static void add_long_overlay(struct fixture *f)
 {
-	char name[201] = "", *option = malloc(2048);
+	char name[201] = "", option[2048];
+	const char *upper, *lower;
 
 	add_default_mounts(f);
 	memset(name, 'n', sizeof(name) - 1);
-	CHECK(mkdir(in_top("host/%s1", name), 0755) == 0);
-	CHECK(mkdir(in_top("host/%s2", name), 0755) == 0);
+	upper = in_top("host/%s1", name);
+	lower = in_top("host/%s2", name);
+	CHECK(mkdir(upper, 0755) == 0 && mkdir(lower, 0755) == 0);
 	write_file(in_top("host/%s2/file", name), "lower");
-	snprintf(
-		option, 2048, "lowerdir=%s:%s", in_top("host/%s1", name), in_top("host/%s2", name));
-	add_mount(f, "/over", "overlay", "overlay")->options = words(option, "nodev");
+	snprintf(option, sizeof(option), "lowerdir=%s:%s", upper, lower);
+	add_mount(f, "/over", "overlay", "overlay")->options = words(strdup(option), "nodev");
 }
 
 static void check_long_overlay(struct fixture *f)
