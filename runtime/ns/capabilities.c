@@ -104,8 +104,11 @@ static void warn_about(const struct oci_capabilities *wanted, uint64_t missing)
 			wanted->unknown.items[i]);
 }
 
-static int set_ambient(uint64_t ambient, struct error *err)
+static int set_ambient(uint64_t ambient, uint64_t inheritable, struct error *err)
 {
+	/* capset(2) has already taken away what is not in both of the other sets. */
+	if (inheritable == 0)
+		return 0;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return error_set(err, errno, "process.capabilities: clear the ambient set");
 	for (unsigned int cap = 0; cap < MASK_BITS; cap++) {
@@ -149,5 +152,5 @@ int capabilities_apply(const struct oci_capabilities *wanted, uint64_t also, str
 		return 0;
 	if (missing != 0 || wanted->unknown.count > 0)
 		warn_about(wanted, missing);
-	return set_ambient(granted.ambient, err);
+	return set_ambient(granted.ambient, granted.inheritable, err);
 }

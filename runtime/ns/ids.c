@@ -42,21 +42,43 @@ static int set_groups(int procfs, const struct oci_user *user, struct error *err
 		failure == EINVAL ? " (is each of them mapped by linux.gidMappings?)" : "");
 }
 
+/* Each change of credentials costs the kernel a copy of them, and many containers need none. */
+static bool has_gid(gid_t gid)
+{
+	gid_t real, effective, saved;
+
+	return getresgid(&real, &effective, &saved) == 0 && real == gid && effective == gid &&
+		saved == gid;
+}
+
+static bool has_uid(uid_t uid)
+{
+	uid_t real, effective, saved;
+
+	return getresuid(&real, &effective, &saved) == 0 && real == uid && effective == uid &&
+		saved == uid;
+}
+
+static int set_uid(uid_t uid, struct error *err)
+{
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return error_set(err, errno, "keep capabilities across the change of user");
+	if (setresuid(uid, uid, uid) < 0)
+		return error_set(err, errno, "process.user.uid: become user %u%s", uid,
+			errno == EINVAL ? " (linux.uidMappings does not map it)" : "");
+	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		return error_set(err, errno, "keep no capabilities across later changes of user");
+	return 0;
+}
+
 int ids_set(int procfs, const struct oci_user *user, struct error *err)
 {
 	int status = set_groups(procfs, user, err);
 
 	if (status < 0)
 		return status;
-	if (setresgid(user->gid, user->gid, user->gid) < 0)
+	if (!has_gid(user->gid) && setresgid(user->gid, user->gid, user->gid) < 0)
 		return error_set(err, errno, "process.user.gid: become group %u%s", user->gid,
 			errno == EINVAL ? " (linux.gidMappings does not map it)" : "");
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
-		return error_set(err, errno, "keep capabilities across the change of user");
-	if (setresuid(user->uid, user->uid, user->uid) < 0)
-		return error_set(err, errno, "process.user.uid: become user %u%s", user->uid,
-			errno == EINVAL ? " (linux.uidMappings does not map it)" : "");
-	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
-		return error_set(err, errno, "keep no capabilities across later changes of user");
-	return 0;
+	return has_uid(user->uid) ? 0 : set_uid(user->uid, err);
 }

@@ -597,7 +597,13 @@ static void rootless(void **state)
 	struct walk score = { .process = { .args = LIST("sh"), .oom_score_adj = { true, -500 } },
 		.rootless = true };
 
+	struct walk higher = { .process = { .args = LIST("cat", "/proc/self/oom_score_adj"),
+				       .oom_score_adj = { true, 500 } },
+		.rootless = true };
+
 	(void)state;
+	walk_it(&higher);
+	assert_string_equal(higher.output, "500\n");
 	walk_it(&plain);
 	assert_int_equal(plain.status, 0);
 	assert_contains(&plain, "Uid:\t0\t0\t0\t0\n");
