@@ -83,27 +83,29 @@ static int write_schemata(int dir, const struct oci_intel_rdt *rdt, struct error
 	return 0;
 }
 
-/* The kernel indents its lines; blanks and leading zeroes of masks are not compared. */
+/* The kernel indents lines and pads numbers. */
+static const char *skip_padding(const char *at)
+{
+	at += strspn(at, " \t");
+	while (*at == '0' && at[1] != ';' && at[1] != '\n' && at[1] != '\0')
+		at++;
+	return at;
+}
+
 static bool same_line(const char *wanted, const char *found)
 {
-	found += strspn(found, " \t");
-	while (*wanted != '\0') {
-		bool start = strchr("=:;", *wanted) != NULL;
-
-		if (*wanted++ != *found++)
+	for (found = skip_padding(found); *wanted != '\0'; wanted++, found++) {
+		if (*wanted != *found)
 			return false;
-		if (start) {
-			while (*wanted == '0' && strchr(";\n", wanted[1]) == NULL &&
-				wanted[1] != '\0')
-				wanted++;
-			while (*found == '0' && strchr(";\n", found[1]) == NULL && found[1] != '\0')
-				found++;
+		if (*wanted == '=') {
+			wanted = skip_padding(wanted + 1) - 1;
+			found = skip_padding(found + 1) - 1;
 		}
 	}
 	return *found == '\n' || *found == '\0';
 }
 
-static bool holds_line(const char *text, const char *wanted)
+bool intel_rdt_schemata_hold(const char *text, const char *wanted)
 {
 	while (text != NULL && *text != '\0') {
 		if (same_line(wanted, text))
@@ -129,7 +131,7 @@ static int compare_schemata(
 	for (size_t i = 0; i < 2 + rdt->schemata.count; i++) {
 		const char *wanted = i < 2 ? first[i] : rdt->schemata.items[i - 2];
 
-		if (wanted != NULL && !holds_line(text, wanted))
+		if (wanted != NULL && !intel_rdt_schemata_hold(text, wanted))
 			return error_say(err, EEXIST,
 				"linux.intelRdt.closID: class %s exists with other schemata than "
 				"\"%s\"",

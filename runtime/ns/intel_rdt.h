@@ -29,3 +29,9 @@ int intel_rdt_apply(const struct oci_intel_rdt *rdt, const char *group, const ch
  * own (`group` equals `id`). What is gone, or was never made, is no error.
  */
 int intel_rdt_remove(const char *group, const char *id, struct error *err);
+
+/*
+ * True when `text`, what a schemata file holds, has the line `wanted`: blanks before it and zeroes
+ * before a mask do not count. A pure function.
+ */
+bool intel_rdt_schemata_hold(const char *text, const char *wanted);

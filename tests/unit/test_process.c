@@ -30,6 +30,7 @@
 #include "config/oci.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "runtime/ns/intel_rdt.h"
 #include "runtime/ns/path.h"
 #include "runtime/ns/seccomp.h"
 
@@ -116,7 +117,8 @@ static void make_root(void)
 	close(copy);
 	close(busybox);
 	must(symlink("busybox", "bin/sh") | symlink("busybox", "bin/cat") |
-			symlink("busybox", "bin/ls") | symlink("../bin/busybox", "only/env"),
+			symlink("busybox", "bin/ls") | symlink("busybox", "bin/cut") |
+			symlink("../bin/busybox", "only/env"),
 		"symlink");
 	write_file("etc/passwd",
 		"root:x:0:0:root:/root:/bin/sh\nbroken\nuser:x:1000:1000::/home:/bin/sh\n"
@@ -468,6 +470,63 @@ static void limits_are_set(void **state)
 	assert_contains(&walk, "77\n99\n0\n321\n7\ni686\n");
 }
 
+static void places_are_taken(void **state)
+{
+	static const struct {
+		struct oci_scheduler scheduler;
+		const char *shown; /* priority, nice, real-time priority and policy of stat */
+	} cases[] = {
+		{ { .policy = SCHED_BATCH, .nice = 3 }, "23 3 0 3\n" },
+		{ { .policy = SCHED_IDLE }, "20 0 0 5\n" },
+		{ { .policy = SCHED_FIFO, .priority = 10 }, "-11 0 10 1\n" },
+		{ { .policy = SCHED_RR, .priority = 20, .flags = 1 }, "20 0 0 0\n" },
+		{ { .policy = 6, .runtime = 1000000, .deadline = 5000000, .period = 10000000 },
+			"-101 0 0 6\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		/* In a child, which SCHED_FLAG_RESET_ON_FORK takes back to normal. */
+		bool forks = cases[i].scheduler.policy == SCHED_RR;
+		struct string_list itself = LIST("cut", "-d ", "-f18,19,40,41", "/proc/self/stat");
+		struct string_list child = LIST(
+			"sh", "-c", "cut -d' ' -f18,19,40,41 /proc/self/stat; true");
+		struct walk walk = { .process = { .args = forks ? child : itself,
+					     .scheduler = cases[i].scheduler } };
+
+		walk.process.scheduler.set = true;
+		walk_it(&walk);
+		assert_string_equal(walk.output, cases[i].shown);
+	}
+	struct walk affinity = { .process = { .args = LIST("cat", "/proc/self/status"),
+					 .exec_cpu_affinity = { TEXT("0-1"), TEXT("1") } },
+		.exec = true };
+	walk_it(&affinity);
+	assert_contains(&affinity, "Cpus_allowed_list:\t1\n");
+	affinity.exec = false;
+	walk_it(&affinity);
+	assert_null(strstr(affinity.output, "Cpus_allowed_list:\t1\n"));
+	affinity.exec = true;
+	affinity.process.exec_cpu_affinity.final = TEXT("8000");
+	expect_failure(&affinity, EINVAL, "none of the CPUs \"8000\"");
+}
+
+static void memory_policies(void **state)
+{
+	struct walk walk = { .process.args = LIST("cat", "/proc/self/numa_maps"),
+		.linux.memory_policy = {
+			.set = true, .mode = 2 /* MPOL_BIND */, .nodes = TEXT("0") } };
+	struct walk wrong = { .process.args = LIST("sh"),
+		.linux.memory_policy = { .set = true, .mode = 2, .nodes = TEXT("0-") } };
+
+	(void)state;
+	expect_failure(&wrong, EINVAL, "linux.memoryPolicy.nodes");
+	walk_it(&walk);
+	if (walk.status == 100 + ENOSYS || strstr(walk.output, "numa_maps") != NULL)
+		skip(); /* a kernel without NUMA */
+	assert_contains(&walk, " bind:0 ");
+}
+
 static void drop_resource_capability(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -614,6 +673,28 @@ static void rootless(void **state)
 	expect_failure(&score, EACCES, "lowering it needs CAP_SYS_RESOURCE");
 }
 
+static void schemata_are_compared(void **state)
+{
+	static const char text[] = "    MB:0= 100;1= 100\n    L3:0=07ff;1=1f\nL2:0=f\n";
+	struct oci_intel_rdt rdt = { .set = true };
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_true(intel_rdt_schemata_hold(text, "L3:0=7ff;1=1f"));
+	assert_true(intel_rdt_schemata_hold(text, "L3:0=7ff;1=001f"));
+	assert_true(intel_rdt_schemata_hold(text, "L2:0=f"));
+	assert_true(intel_rdt_schemata_hold(text, "MB:0=100;1=100"));
+	assert_false(intel_rdt_schemata_hold(text, "L3:0=7ff"));
+	assert_false(intel_rdt_schemata_hold(text, "L3:0=7ff;1=1"));
+	assert_false(intel_rdt_schemata_hold(text, "L3:0=7ff;1=1f;2=0"));
+	assert_false(intel_rdt_schemata_hold("", "L2:0=f"));
+	if (intel_rdt_available())
+		return;
+	assert_int_equal(intel_rdt_apply(&rdt, "c", "c", getpid(), &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.message, "linux.intelRdt: no resctrl"));
+	assert_int_equal(intel_rdt_remove("c", "c", &err), 0);
+}
+
 static void labels_of_modules_that_are_absent_are_errors(void **state)
 {
 	struct walk walk = { .process = { .args = LIST("sh"),
@@ -640,6 +721,9 @@ int main(void)
 		cmocka_unit_test(cve_2024_21626_cwd_through_a_descriptor),
 		cmocka_unit_test(only_passed_descriptors_reach_the_program),
 		cmocka_unit_test(limits_are_set),
+		cmocka_unit_test(places_are_taken),
+		cmocka_unit_test(memory_policies),
+		cmocka_unit_test(schemata_are_compared),
 		cmocka_unit_test(raising_a_hard_limit_says_what_it_needs),
 		cmocka_unit_test(filters_are_loaded_with_and_without_privilege),
 		cmocka_unit_test(a_filter_may_forbid_what_the_runtime_did_before),
