@@ -159,6 +159,12 @@ void json_write_int(struct json_writer *writer, int64_t number)
 		note(writer, yajl_gen_integer(writer->generator, number));
 }
 
+void json_write_number(struct json_writer *writer, const char *text)
+{
+	if (usable(writer))
+		note(writer, yajl_gen_number(writer->generator, text, strlen(text)));
+}
+
 void json_write_uint(struct json_writer *writer, uint64_t number)
 {
 	char text[24];

@@ -50,6 +50,8 @@ void json_write_key(struct json_writer *writer, const char *key);
 void json_write_string(struct json_writer *writer, const char *text);
 void json_write_int(struct json_writer *writer, int64_t number);
 void json_write_uint(struct json_writer *writer, uint64_t number);
+/* A number as a document had it (json.h): never rounded. */
+void json_write_number(struct json_writer *writer, const char *text);
 void json_write_bool(struct json_writer *writer, bool boolean);
 void json_write_null(struct json_writer *writer);
 
