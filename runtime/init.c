@@ -20,6 +20,7 @@
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
 #include "runtime/ns/console.h"
+#include "runtime/ns/environment.h"
 #include "runtime/ns/limits.h"
 #include "runtime/ns/net_devices.h"
 #include "runtime/ns/path.h"
@@ -118,7 +119,11 @@ static int build(struct container_init *init, struct error *err)
 			CONTAINER_CREATING, err);
 	if (status == 0)
 		status = sysctl_apply(init->procfs, &init->config->linux.sysctl, err);
-	return status < 0 ? status : rootfs_enter(init->rootfs, err);
+	if (status < 0)
+		return status;
+	if (init->config->root.readonly)
+		working_directory_make(rootfs_fd(init->rootfs), init->config->process.cwd);
+	return rootfs_enter(init->rootfs, err);
 }
 
 /* A creator that dies takes the half-made container with it, until its state is recorded. */

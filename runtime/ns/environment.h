@@ -39,6 +39,12 @@ bool environment_find_home(int root, int procfs, uid_t uid, char *ret, size_t si
 int program_find(const char *name, const char *path, char **ret_program, struct error *err);
 
 /*
+ * Makes `cwd` below `root` where it is missing, while the root is still writable: for a root that
+ * turns read-only. That it cannot is for working_directory_enter() to say.
+ */
+void working_directory_make(int root, const char *cwd);
+
+/*
  * Changes to `cwd` below `root`; with `make` a missing directory is made first. -EACCES and -EPERM
  * may mean that the container's user can where root cannot: the caller tries again as that user.
  * Afterwards the directory is inside the root, or it is an error (CVE-2024-21626).

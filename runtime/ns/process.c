@@ -346,12 +346,13 @@ int process_execute(const struct process_setup *setup, const char *program, stru
 	execve(program, setup->process->args.items, environ);
 	if (errno == ENOENT && access(program, F_OK) == 0)
 		return error_say(err, ENOENT,
-			"process.args: execute %s: the interpreter that it names does not exist in "
-			"the container",
+			"process.args: execute %s: no such file or directory: the interpreter that "
+			"it names does not exist in the container",
 			program);
 	if (errno == ENOEXEC)
 		return error_say(err, ENOEXEC,
-			"process.args: execute %s: not a program of this machine's kind (a script "
+			"process.args: execute %s: exec format error: not a program of this "
+			"machine's kind (a script "
 			"begins with #! and its interpreter)",
 			program);
 	return error_set(err, errno, "process.args: execute %s", program);

@@ -36,10 +36,12 @@ static int executable(const char *path)
 	return 0;
 }
 
+/* podman and docker tell 126 from 127 by the words "permission denied" and "not found". */
 static int explain(const char *name, const char *path, int failure, struct error *err)
 {
 	if (failure == EISDIR)
-		return error_say(err, EACCES, "process.args: execute %s: it is a directory", path);
+		return error_say(err, EACCES,
+			"process.args: execute %s: permission denied: it is a directory", path);
 	if (failure == EACCES)
 		return error_say(err, EACCES,
 			"process.args: execute %s: permission denied (is it an executable file, "
@@ -100,6 +102,15 @@ int program_find(const char *name, const char *path, char **ret_program, struct 
 			next++;
 	}
 	return explain(name, failure == ENOENT ? name : refused, failure, err);
+}
+
+void working_directory_make(int root, const char *cwd)
+{
+	struct error failure = ERROR_INIT;
+	_cleanup_close_ int fd = path_open(root, cwd, O_PATH | O_DIRECTORY, &failure);
+
+	if (fd == -ENOENT)
+		fd = path_make_directories(root, cwd, 0755, &failure);
 }
 
 int working_directory_enter(int root, const char *cwd, bool make, struct error *err)

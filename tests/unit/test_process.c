@@ -376,7 +376,7 @@ static void programs_that_cannot_be_say_why(void **state)
 	(void)state;
 	expect_failure(&missing, ENOENT, "execute no-such: executable file not found in $PATH");
 	expect_failure(&missing_path, ENOENT, "execute /no/such: No such file");
-	expect_failure(&directory, EACCES, "execute /bin: it is a directory");
+	expect_failure(&directory, EACCES, "execute /bin: permission denied: it is a directory");
 	expect_failure(&data, EACCES, "/bin/data: permission denied");
 	expect_failure(&script, ENOENT, "the interpreter that it names does not exist");
 	expect_failure(&garbage, ENOEXEC, "not a program of this machine's kind");
