@@ -14,6 +14,7 @@
 #include "runtime/runtime.h"
 #include "runtime/state.h"
 
+struct cgroup_stats;
 struct isolation;
 struct seccomp_filter;
 
@@ -100,6 +101,9 @@ int container_resume(struct container *container, struct error *err);
 
 /* Host pids of all its processes; pid_list_free(). */
 int container_processes(struct container *container, struct pid_list *ret, struct error *err);
+
+/* What its cgroup used; cgroup_stats_free(). "container not running" for one that has ended. */
+int container_stats(struct container *container, struct cgroup_stats *ret, struct error *err);
 
 int container_update(
 	struct container *container, const struct oci_resources *resources, struct error *err);

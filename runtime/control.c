@@ -11,7 +11,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
-#include "runtime/cgroup/resources.h"
+#include "runtime/cgroup/stats.h"
 #include "runtime/isolation.h"
 
 /* Without a pid namespace of its own, the end of the first process ends nobody else. */
@@ -105,4 +105,18 @@ int container_update(
 	return cgroup < 0 ? cgroup
 			  : cgroup_update(cgroup, &container->state.cgroup, resources,
 				    container->runtime->rootless, err);
+}
+
+int container_stats(struct container *container, struct cgroup_stats *ret, struct error *err)
+{
+	enum container_status status = container_status(container);
+
+	if (status == CONTAINER_STOPPED || status == CONTAINER_CREATING)
+		return error_say(err, EINVAL, "container not running: %s is %s",
+			container->state.id, container_status_name(status));
+	if (container->isolation->stats != NULL)
+		return container->isolation->stats(container, ret, err);
+
+	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
+	return cgroup < 0 ? cgroup : cgroup_stats_read(cgroup, ret, err);
 }

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cli.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/json_write.h"
+#include "runtime/cgroup/events.h"
+#include "runtime/cgroup/stats.h"
+#include "runtime/container.h"
+
+#define INTERVAL_DEFAULT 5 /* seconds */
+
+/* One event a line, as runc prints them. `stats` may be NULL. */
+static int print_event(
+	const char *id, const char *type, const struct cgroup_stats *stats, struct error *err)
+{
+	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
+	const char *text;
+	size_t length;
+	int status = json_writer_open(&writer, false, err);
+
+	if (status < 0)
+		return status;
+	json_write_object(&writer);
+	json_write_string_member(&writer, "type", type);
+	json_write_string_member(&writer, "id", id);
+	if (stats != NULL) {
+		json_write_key(&writer, "data");
+		cgroup_stats_write(&writer, stats);
+	}
+	json_write_end(&writer);
+	status = json_writer_text(&writer, &text, &length, err);
+	if (status < 0)
+		return status;
+	printf("%s\n", text);
+	return fflush(stdout) == 0 ? 0 : error_set(err, errno, "write to stdout");
+}
+
+static int print_stats(struct container *container, struct error *err)
+{
+	_cleanup_(cgroup_stats_free) struct cgroup_stats stats = { 0 };
+	int status = container_stats(container, &stats, err);
+
+	return status < 0 ? status : print_event(container->state.id, "stats", &stats, err);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Statistics at the interval, OOM kills as they happen, until the container's last process ends. */
+static int follow(struct container *container, int64_t interval, struct error *err)
+{
+	_cleanup_(cgroup_watch_close) struct cgroup_watch watch = CGROUP_WATCH_INIT;
+	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
+	int status = cgroup < 0 ? cgroup : cgroup_watch_open(cgroup, &watch, err);
+	int64_t next = now_ms() + interval;
+
+	while (status == 0) {
+		struct pollfd fd = { .fd = watch.fd, .events = POLLIN };
+		int64_t left = next - now_ms();
+
+		if (left > 0 && poll(&fd, 1, (int)left) < 0 && errno != EINTR)
+			return error_set(err, errno, "wait for events");
+		int events = fd.revents != 0 ? cgroup_watch_read(&watch) : 0;
+		if (events & CGROUP_EVENT_OOM)
+			status = print_event(container->state.id, "oom", NULL, err);
+		if (events & CGROUP_EVENT_EMPTY)
+			return status;
+		if (status == 0 && now_ms() >= next) {
+			next += interval;
+			status = print_stats(container, err);
+		}
+	}
+	return status;
+}
+
+/* A number of seconds, or of what its unit says: 5, 500ms, 5s, 2m, 1h. */
+static int parse_interval(const char *text, int64_t *ret)
+{
+	static const struct {
+		const char *unit;
+		int64_t ms;
+	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+	char *end;
+	long number;
+
+	errno = 0;
+	number = strtol(text, &end, 10);
+	if (errno != 0 || end == text || number <= 0 || number > 1000000)
+		return -EINVAL;
+	for (size_t i = 0; i < CLI_COUNT(units); i++) {
+		if (strcmp(units[i].unit, end) == 0) {
+			*ret = number * units[i].ms;
+			return *ret > INT32_MAX ? -EINVAL : 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int run_events(struct cli *cli, int argc, char **argv)
+{
+	_cleanup_(container_close) struct container container = { .dir = -EBADF };
+	const char *interval_text = NULL;
+	int64_t interval = INTERVAL_DEFAULT * 1000;
+	bool once = false;
+	const struct cli_option options[] = {
+		{ "stats", 0, NULL, "print statistics once, then end", CLI_FLAG, &once },
+		{ "interval", 0, "TIME", "between statistics (default: 5s)", CLI_STRING,
+			&interval_text },
+	};
+	struct error err = ERROR_INIT;
+	int status;
+	int first = cli_parse(
+		&command_events, options, CLI_COUNT(options), argc, argv, 1, 1, &status);
+
+	if (first < 0)
+		return status;
+	if (interval_text != NULL && parse_interval(interval_text, &interval) < 0)
+		return cli_usage(&command_events,
+			"--interval %s: must be a time such as 5s or 500ms", interval_text);
+	if (cli_open_runtime(cli, false, &err) < 0 ||
+		container_open(&cli->runtime, argv[first], &container, &err) < 0 ||
+		(once ? print_stats(&container, &err) : follow(&container, interval, &err)) < 0)
+		return cli_fail(&err);
+	return EXIT_SUCCESS;
+}
+
+const struct command command_events = {
+	.name = "events",
+	.arguments = "[options] ID",
+	.summary = "show statistics and out-of-memory events of a container",
+	.run = run_events,
+};
