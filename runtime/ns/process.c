@@ -199,7 +199,11 @@ static int load_filter(const struct process_setup *setup, int *ret_listener, str
 		if (status < 0)
 			return status;
 	}
-	return seccomp_filter_load(setup->seccomp, ret_listener, err);
+	int status = seccomp_filter_load(setup->seccomp, ret_listener, err);
+	/* The parent takes its copy while this one is open: until execve(2). */
+	if (status == 0 && setup->announce_listener != NULL)
+		*ret_listener = -EBADF;
+	return status;
 }
 
 /* Without no_new_privs a filter needs CAP_SYS_ADMIN; a listener must reach its agent before. */

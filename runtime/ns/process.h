@@ -30,7 +30,8 @@ struct process_setup {
 	 * Called (where set) right before a filter with a listener is loaded, with the number that
 	 * the listener's fd will have: a filter may notify every system call, so that the process
 	 * cannot hand over its listener once it is loaded. The parent takes it with
-	 * seccomp_listener_take(). Negative return: nothing is loaded.
+	 * seccomp_listener_take() before it opens the gate: the fd stays open in the process until
+	 * it executes, and *ret_listener is -EBADF. Negative return: nothing is loaded.
 	 */
 	int (*announce_listener)(int fd, void *data, struct error *err);
 	void *announce_data;
