@@ -23,7 +23,7 @@ fuzz-library:
 
 $(FUZZ_TARGETS): $(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c fuzz-library
 	$(FUZZ_CC) $(CPPFLAGS) -std=gnu17 -g $(WARNINGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< \
-		$(FUZZ_BUILD)/libcaisson.a -lyajl -lseccomp -lcap
+		$(FUZZ_BUILD)/libcaisson.a -lyajl -lseccomp -lcap -lm
 
 fuzz-build: $(FUZZ_TARGETS)
 

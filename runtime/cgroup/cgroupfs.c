@@ -206,15 +206,13 @@ int cgroupfs_update(const char *path, int fd, const struct cgroup_plan *plan,
 static int destroy_slowly(const char *full, int fd, const char *path, struct error *err)
 {
 	int64_t deadline = cgroup_now() + DESTROY_MILLISECONDS;
-	int status;
 
 	for (int pause = 1;; pause = pause < 64 ? 2 * pause : pause) {
 		/* Again each time: without cgroup.kill, a fork may have been missed. */
-		status = cgroup_populated(fd) == 1 ? cgroup_signal(fd, SIGKILL, NULL) : 0;
-		if (status == 0)
-			status = cgroup_wait_event(fd, "populated", 0, deadline);
-		if (status == 0)
-			status = cgroup_remove_below(fd, deadline);
+		if (cgroup_populated(fd) == 1)
+			cgroup_signal(fd, SIGKILL, NULL);
+		if (cgroup_wait_event(fd, "populated", 0, deadline) == 0)
+			cgroup_remove_below(fd, deadline);
 		if (unlinkat(AT_FDCWD, full, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
 		if (errno != EBUSY)

@@ -64,7 +64,7 @@ int cgroup_watch_open(int cgroup, struct cgroup_watch *ret, struct error *err)
 
 int cgroup_watch_read(struct cgroup_watch *watch)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int events = 0;
 
 	if (watch->memory_events >= 0 && find(watch->memory_events, "oom_kill", &value) == 0 &&

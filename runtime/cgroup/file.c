@@ -134,7 +134,7 @@ int cgroup_file_find(int dir, const char *name, const char *key, uint64_t *ret)
 
 int cgroup_file_read_number(int dir, const char *name, uint64_t *ret)
 {
-	char text[64];
+	char text[64] = "";
 	ssize_t n = cgroup_file_read(dir, name, text, sizeof(text));
 
 	if (n < 0)

@@ -76,23 +76,18 @@ static struct cgroup_write *add(struct cgroup_plan *plan, unsigned int controlle
 	return write;
 }
 
-/* Appends a write of a byte count, where -1 is "max". Returns 0 or a negative errno. */
-static int add_bytes(struct cgroup_plan *plan, const char *field, const char *file, int64_t bytes,
-	struct cgroup_write **ret, struct error *err)
+/* Appends a write of a byte count, where -1 is "max". NULL with `err` set. */
+static struct cgroup_write *add_bytes(struct cgroup_plan *plan, const char *field, const char *file,
+	int64_t bytes, struct error *err)
 {
-	struct cgroup_write *write;
-
-	if (bytes < -1)
-		return error_say(err, EINVAL,
+	if (bytes < -1) {
+		error_say(err, EINVAL,
 			"%s%s: %" PRId64 " is out of range: expected bytes, or -1 for no limit",
 			FIELD, field, bytes);
-	write = bytes == -1 ? add(plan, CGROUP_MEMORY, field, file, err, "max")
-			    : add(plan, CGROUP_MEMORY, field, file, err, "%" PRId64, bytes);
-	if (write == NULL)
-		return -ENOMEM;
-	if (ret != NULL)
-		*ret = write;
-	return 0;
+		return NULL;
+	}
+	return bytes == -1 ? add(plan, CGROUP_MEMORY, field, file, err, "max")
+			   : add(plan, CGROUP_MEMORY, field, file, err, "%" PRId64, bytes);
 }
 
 static int refuse(struct error *err, const char *field, const char *reason)
@@ -152,9 +147,9 @@ static int plan_swap(struct cgroup_plan *plan, const struct oci_memory *memory,
 	status = cgroup_swap_max(swap, limit, &swap_max, err);
 	if (status < 0)
 		return status;
-	status = add_bytes(plan, "memory.swap", "memory.swap.max", swap_max, &write, err);
-	if (status < 0)
-		return status;
+	write = add_bytes(plan, "memory.swap", "memory.swap.max", swap_max, err);
+	if (write == NULL)
+		return -EINVAL;
 	/* A kernel without swap accounting has no swap to give, or to take. */
 	write->optional = swap_max <= 0;
 	return 0;
@@ -171,19 +166,18 @@ static int plan_memory(struct cgroup_plan *plan, const struct oci_memory *memory
 	if (status < 0)
 		return status;
 	if (memory->limit.set && memory->limit.value != 0) {
-		status = add_bytes(
-			plan, "memory.limit", "memory.max", memory->limit.value, NULL, err);
-		if (status < 0)
-			return status;
+		if (add_bytes(plan, "memory.limit", "memory.max", memory->limit.value, err) == NULL)
+			return -EINVAL;
 		if (memory->check_before_update.set && memory->check_before_update.value &&
 			memory->limit.value > 0) {
 			plan->check_memory = true;
 			plan->memory_limit = (uint64_t)memory->limit.value;
 		}
 	}
-	if (memory->reservation.set && memory->reservation.value != 0)
-		return add_bytes(plan, "memory.reservation", "memory.low",
-			memory->reservation.value, NULL, err);
+	if (memory->reservation.set && memory->reservation.value != 0 &&
+		add_bytes(plan, "memory.reservation", "memory.low", memory->reservation.value,
+			err) == NULL)
+		return -EINVAL;
 	return 0;
 }
 
@@ -598,7 +592,7 @@ int cgroup_plan_make(const struct oci_resources *resources, const struct cgroup_
 			status = plan_unified(&plan, &resources->unified, err);
 	}
 	if (status < 0) {
-		/* A formatted value that was too long has set -EINVAL: the message says so. */
+		/* What made no write has set which: out of range, or out of memory. */
 		if (err != NULL && err->errnum > 0)
 			status = -err->errnum;
 		cgroup_plan_free(&plan);

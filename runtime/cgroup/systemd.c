@@ -139,7 +139,7 @@ static int run_helper(bool user, const char *const words[4],
 	posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO);
 	status = posix_spawn(&pid, path, &actions, NULL, args, environ);
 	posix_spawn_file_actions_destroy(&actions);
-	to = close_fd(to);
+	close(take_fd(&to));
 	if (status != 0)
 		return error_set(err, status, "execute %s", path);
 
