@@ -180,7 +180,7 @@ def floor_plan(config, bundle, seccomp):
     kinds = [entry["type"] for entry in config["linux"]["namespaces"]]
     flags = sum(CLONE[kind] for kind in kinds if kind != "cgroup")
     lines = [("namespaces", hex(flags), hex(flags | CLONE_NEWCGROUP * ("cgroup" in kinds))),
-             ("cgroup-namespace",),
+             ("cgroup-namespace",), ("loopback",),  # see "keyring" below
              ("change", "/", MS_REC | MS_SLAVE), ("bind", root, root, 0)]
     for entry in config["mounts"]:
         lines += mount_lines(entry, root)
@@ -203,6 +203,8 @@ def floor_plan(config, bundle, seccomp):
     lines.append(("hostname", config["hostname"]))
     if "oomScoreAdj" in config["process"]:
         lines.append(("write", "/proc/self/oom_score_adj", str(config["process"]["oomScoreAdj"])))
+    # Neither is in config.json, but crun, runc and caisson all do them.
+    lines.append(("keyring", "_ses.floor"))
     lines.append(("gate",))
     lines += process_lines(config["process"], config, seccomp)
     return "".join("\t".join(str(word) for word in line) + "\n" for line in lines)

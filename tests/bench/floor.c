@@ -19,15 +19,18 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/keyctl.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -132,6 +135,20 @@ static void do_cgroup_namespace(char **field)
 	check(unshare(CLONE_NEWCGROUP), "unshare", field[0]);
 }
 
+static void do_loopback(char **field)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd = (int)check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket", field[0]);
+
+	check(ioctl(fd, SIOCSIFFLAGS, &request), "ioctl", "lo");
+	close(fd);
+}
+
+static void do_keyring(char **field)
+{
+	check(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, field[1]), "keyctl", field[1]);
+}
+
 /* pivot ROOT, with the old root detached */
 static void do_pivot(char **field)
 {
@@ -218,6 +235,10 @@ static void do_line(char **field)
 		do_write(field);
 	else if (strcmp(name, "cgroup-namespace") == 0)
 		do_cgroup_namespace(field);
+	else if (strcmp(name, "loopback") == 0)
+		do_loopback(field);
+	else if (strcmp(name, "keyring") == 0)
+		do_keyring(field);
 	else if (strcmp(name, "pivot") == 0)
 		do_pivot(field);
 	else if (strcmp(name, "hostname") == 0)
