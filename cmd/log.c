@@ -17,6 +17,7 @@
 #include "lib/file.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
+#include "lib/utc.h"
 
 static struct {
 	int file; /* -EBADF: none */
@@ -50,9 +51,8 @@ static void write_json(enum log_level level, const char *message, const char *wh
 
 static void log_sink_cmd(enum log_level level, const char *message, void *data)
 {
-	char when[40];
-	time_t now = time(NULL);
-	struct tm parts;
+	char when[UTC_TEXT_SIZE];
+	struct timespec now;
 
 	(void)data;
 	/* A log file does not silence the person at the terminal, but debug lines go to one place.
@@ -62,8 +62,8 @@ static void log_sink_cmd(enum log_level level, const char *message, void *data)
 			level == LOG_LEVEL_WARNING ? "warning: " : "", message);
 	if (output.file < 0 || level > output.most)
 		return;
-	gmtime_r(&now, &parts);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	clock_gettime(CLOCK_REALTIME, &now);
+	utc_format(&now, false, when);
 	if (output.json)
 		write_json(level, message, when);
 	else

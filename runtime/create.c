@@ -23,6 +23,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/socket.h"
+#include "lib/utc.h"
 #include "runtime/channel.h"
 #include "runtime/creation.h"
 #include "runtime/gate.h"
@@ -32,13 +33,11 @@
 static char *time_now(struct arena *arena)
 {
 	struct timespec now;
-	struct tm parts;
-	char text[40];
+	char text[UTC_TEXT_SIZE];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &parts);
-	size_t used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-	return arena_printf(arena, "%.*s.%09ldZ", (int)used, text, now.tv_nsec);
+	utc_format(&now, true, text);
+	return arena_strndup(arena, text, strlen(text));
 }
 
 static char *copy_string(struct arena *arena, const char *text)
