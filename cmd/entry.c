@@ -25,7 +25,19 @@
 #define OPEN_TREE_CLONE 1
 #endif
 
-#define SELF "/proc/self/exe"
+/*
+ * The strings lie among the instructions: a page fault each is saved where nothing else is read of
+ * the program yet.
+ */
+extern const char entry_self[], entry_run[], entry_create[], entry_exec[], entry_by_fd[],
+	entry_empty[];
+__asm__("entry_self: .asciz \"/proc/self/exe\"\n"
+	"entry_run: .asciz \"run\"\n"
+	"entry_create: .asciz \"create\"\n"
+	"entry_exec: .asciz \"exec\"\n"
+	"entry_by_fd: .asciz \"/dev/fd/\"\n"
+	"entry_empty: .asciz \"\"\n"
+	".balign 16\n");
 
 static long system_call(long number, long a, long b, long c, long d, long e)
 {
@@ -51,7 +63,8 @@ static bool equal(const char *a, const char *b)
 static bool may_enter_container(char **words)
 {
 	for (; *words != NULL; words++)
-		if (equal(*words, "run") || equal(*words, "create") || equal(*words, "exec"))
+		if (equal(*words, entry_run) || equal(*words, entry_create) ||
+			equal(*words, entry_exec))
 			return true;
 	return false;
 }
@@ -61,7 +74,7 @@ static bool is_read_only(void)
 	struct statfs st;
 
 	st.f_flags = 0;
-	return system_call(SYS_statfs, (long)SELF, (long)&st, 0, 0, 0) == 0 &&
+	return system_call(SYS_statfs, (long)entry_self, (long)&st, 0, 0, 0) == 0 &&
 		st.f_flags & ST_RDONLY;
 }
 
@@ -70,16 +83,17 @@ static void execute_read_only(char **words, char **environment)
 	struct mount_attr attributes;
 	long tree;
 
-	tree = system_call(SYS_open_tree, AT_FDCWD, (long)SELF, OPEN_TREE_CLONE | O_CLOEXEC, 0, 0);
+	tree = system_call(
+		SYS_open_tree, AT_FDCWD, (long)entry_self, OPEN_TREE_CLONE | O_CLOEXEC, 0, 0);
 	if (tree < 0)
 		return;
 	attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV;
 	attributes.attr_clr = 0;
 	attributes.propagation = 0;
 	attributes.userns_fd = 0;
-	if (system_call(SYS_mount_setattr, tree, (long)"", AT_EMPTY_PATH, (long)&attributes,
-		    sizeof(attributes)) == 0)
-		system_call(SYS_execveat, tree, (long)"", (long)words, (long)environment,
+	if (system_call(SYS_mount_setattr, tree, (long)entry_empty, AT_EMPTY_PATH,
+		    (long)&attributes, sizeof(attributes)) == 0)
+		system_call(SYS_execveat, tree, (long)entry_empty, (long)words, (long)environment,
 			AT_EMPTY_PATH);
 	system_call(SYS_close, tree, 0, 0, 0, 0);
 }
@@ -87,7 +101,6 @@ static void execute_read_only(char **words, char **environment)
 /* Executed by descriptor, the file's name is /dev/fd/N (execveat(2)): this is the second time. */
 static bool is_executed_by_descriptor(char **environment)
 {
-	static const char prefix[] = "/dev/fd/";
 	const Elf64_auxv_t *auxiliary;
 	size_t length = 0;
 
@@ -98,10 +111,10 @@ static bool is_executed_by_descriptor(char **environment)
 		auxiliary++;
 	if (auxiliary->a_type == AT_NULL)
 		return false;
-	while (prefix[length] != '\0' &&
-		prefix[length] == ((const char *)auxiliary->a_un.a_val)[length])
+	while (entry_by_fd[length] != '\0' &&
+		entry_by_fd[length] == ((const char *)auxiliary->a_un.a_val)[length])
 		length++;
-	return prefix[length] == '\0';
+	return entry_by_fd[length] == '\0';
 }
 
 /* `stack` is what execve(2) left: argc, the arguments, NULL, the environment, NULL, and more. */
