@@ -190,10 +190,11 @@ static int announce_listener(int fd, void *data, struct error *err)
 	return status < 0 ? error_set(err, -status, "announce the seccomp listener") : 0;
 }
 
-/* Somebody waits to hear of the process before its program runs. */
-static bool is_published(const struct exec_options *options)
+/* Somebody waits to hear of the process, or to take its listener, before its program runs. */
+static bool is_published(const struct joining *joining)
 {
-	return options->pid_file != NULL || options->pidfd_socket != NULL;
+	return joining->options->pid_file != NULL || joining->options->pidfd_socket != NULL ||
+		(joining->setup.seccomp != NULL && joining->setup.seccomp->listener);
 }
 
 static int run_inside(struct joining *joining, struct error *err)
@@ -218,7 +219,7 @@ static int run_inside(struct joining *joining, struct error *err)
 	status = open_terminal(joining, err);
 	if (status == 0)
 		status = process_prepare(&joining->setup, &program, &listener, err);
-	if (status == 0 && is_published(joining->options)) {
+	if (status == 0 && is_published(joining)) {
 		status = channel_send(joining->channel[1], CHANNEL_READY, 0, NULL, -EBADF);
 		if (status == 0)
 			status = channel_wait_go(joining->channel[1], err);
@@ -488,7 +489,7 @@ static int exec_in(struct joining *joining, struct error *err)
 		status = affinity_set(joining->options->process->exec_cpu_affinity.initial, err);
 	if (status == 0)
 		status = clone_inside(joining, err);
-	if (status == 0 && is_published(joining->options)) {
+	if (status == 0 && is_published(joining)) {
 		status = converse(joining, false, err);
 		if (status == 0)
 			status = publish(joining, err);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -234,18 +233,6 @@ static int confine(const struct process_setup *setup, int *ret_listener, struct 
 	return 0;
 }
 
-/*
- * What the caller ignores (a shell in the background, nohup(1), a Python program) would be ignored
- * by the program too: execve(2) resets handlers only.
- */
-static void reset_signals(void)
-{
-	for (int signal_number = 1; signal_number < SIGSYS + 1; signal_number++) {
-		if (signal_number != SIGKILL && signal_number != SIGSTOP)
-			signal(signal_number, SIG_DFL);
-	}
-}
-
 /* The last steps that need what the process is about to lose, and the loss itself. */
 static int drop_privilege(const struct process_setup *setup, char *const *environment, int root,
 	bool enter_again, char **ret_program, int *ret_listener, struct error *err)
@@ -272,7 +259,6 @@ static int drop_privilege(const struct process_setup *setup, char *const *enviro
 		process->args.items[0], environment_get(environment, "PATH"), &program, err);
 	if (status < 0)
 		return status;
-	reset_signals();
 	status = confine(setup, &listener, err);
 	if (status < 0)
 		return status;
@@ -330,11 +316,8 @@ int process_prepare(
 
 int process_execute(const struct process_setup *setup, const char *program, struct error *err)
 {
-	sigset_t none;
 	int status;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!loads_early(setup)) {
 		int listener;
 

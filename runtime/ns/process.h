@@ -39,9 +39,8 @@ struct process_setup {
 
 /*
  * The process is inside its namespaces and root, is its own session's leader where it shall be,
- * and still has every capability. Afterwards:
+ * has no signal blocked or ignored (signals_reset()), and still has every capability. Afterwards:
  * - the environment (environ(7)) is the container's: the caller's own is gone;
- * - every signal has its default action (process_execute() unblocks them all);
  * - the process is not dumpable until it executes (CVE-2016-9962). Where it is so before, and not
  *   executed inside the container's user namespace, it cannot write its own procfs files: then
  *   oom_score_adj is for the parent to set (oom_score_set()).

@@ -11,7 +11,6 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -610,32 +609,6 @@ static void a_filter_may_forbid_what_the_runtime_did_before(void **state)
 	}
 }
 
-static void ignore_and_block_signals(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-}
-
-static void signals_are_as_a_program_expects_them(void **state)
-{
-	struct walk walk = { .process.args = LIST("cat", "/proc/self/status"),
-		.before = ignore_and_block_signals };
-
-	(void)state;
-	walk_it(&walk);
-	assert_int_equal(walk.status, 0);
-	assert_contains(&walk, "SigBlk:\t0000000000000000\n");
-	unsigned long long ignored = 1;
-	assert_int_equal(sscanf(strstr(walk.output, "SigIgn:"), "SigIgn: %llx", &ignored), 1);
-	/* The C library keeps its two signals (32, 33) to itself. */
-	assert_int_equal(ignored & 0x7fffffff, 0);
-}
-
 static void rootless(void **state)
 {
 	gid_t group = 7;
@@ -727,7 +700,6 @@ int main(void)
 		cmocka_unit_test(raising_a_hard_limit_says_what_it_needs),
 		cmocka_unit_test(filters_are_loaded_with_and_without_privilege),
 		cmocka_unit_test(a_filter_may_forbid_what_the_runtime_did_before),
-		cmocka_unit_test(signals_are_as_a_program_expects_them),
 		cmocka_unit_test(rootless),
 		cmocka_unit_test(labels_of_modules_that_are_absent_are_errors),
 	};
