@@ -89,10 +89,23 @@ static int parse_propagation(struct rootfs *rootfs, struct error *err)
 	return 0;
 }
 
-/* What the new namespace's mounts, and so copies of the host's, become first. */
+/*
+ * What the new namespace's mounts, and so copies of the host's, become first. Unbindable ones
+ * could not be copied: the root turns that at the end.
+ */
 static unsigned long namespace_propagation(const struct rootfs *rootfs)
 {
+	if (rootfs->propagation & MS_UNBINDABLE)
+		return MS_PRIVATE | MS_REC;
 	return rootfs->propagation != 0 ? rootfs->propagation : MS_SLAVE | MS_REC;
+}
+
+/* Whether mounts of the new namespace may go on sending what happens to them to the host's. */
+static bool stays_shared(const struct rootfs *rootfs)
+{
+	unsigned long propagation = namespace_propagation(rootfs);
+
+	return (propagation & MS_SHARED) || !(propagation & MS_REC);
 }
 
 static int make_root_path(struct rootfs *rootfs, struct error *err)
@@ -261,7 +274,7 @@ static int mount_root(struct rootfs *rootfs, struct error *err)
 	if (mount(NULL, "/", NULL, propagation, NULL) < 0)
 		return error_set(err, errno, "set the propagation of the new namespace's mounts%s",
 			errno == EINVAL ? " (the root directory is no mount point)" : "");
-	if (propagation & MS_SHARED)
+	if (stays_shared(rootfs))
 		r = make_parent_private(rootfs->path, err);
 	if (r >= 0 && rootfs->root < 0)
 		r = open_root_tree(rootfs, 0, err);
@@ -339,7 +352,7 @@ static int change_root(const struct rootfs *rootfs, struct error *err)
 		return pivot_chroot(rootfs->root, err);
 	if (rootfs->options.no_pivot)
 		return pivot_enter_by_chroot(rootfs->root, err);
-	return pivot_enter(rootfs->root, namespace_propagation(rootfs) & MS_SHARED, err);
+	return pivot_enter(rootfs->root, stays_shared(rootfs), err);
 }
 
 /* Only now, because pivot_root(2) takes no shared root. Private it has been from the beginning. */

@@ -1124,6 +1124,42 @@ static void mount_came_out(struct fixture *f)
 	CHECK(access(in_top("bundle/rootfs/dev/null"), F_OK) < 0);
 }
 
+static const char *propagation;
+
+static void set_each_propagation(struct fixture *f)
+{
+	add_default_mounts(f);
+	CHECK(mount(NULL, top, NULL, MS_SHARED, NULL) == 0);
+	f->config.linux.rootfs_propagation = (char *)propagation;
+	add_mount(f, "/host", "bind", in_top("host"))->options = words("rbind");
+}
+
+static void check_each_propagation(struct fixture *f)
+{
+	check_default(f);
+	CHECK(mountinfo_has("/", "shared:") == (strstr(propagation, "shared") != NULL));
+	CHECK(mountinfo_has("/", "unbindable") == (strstr(propagation, "unbindable") != NULL));
+}
+
+static void test_every_propagation(void **state)
+{
+	static const char *const names[] = { "shared", "rshared", "slave", "rslave", "private",
+		"rprivate", "unbindable", "runbindable" };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(names) / sizeof(names[0]); i++) {
+		struct fixture f = {
+			.change = set_each_propagation,
+			.check = check_each_propagation,
+			.user_namespace = i % 2,
+			.after = host_is_untouched,
+		};
+
+		propagation = names[i / 2];
+		run(&f);
+	}
+}
+
 static void test_propagation(void **state)
 {
 	struct fixture f = {
@@ -1364,6 +1400,7 @@ int main(void)
 		cmocka_unit_test(test_idmapped_mounts),
 		cmocka_unit_test(test_cgroup_notify_remount),
 		cmocka_unit_test(test_propagation),
+		cmocka_unit_test(test_every_propagation),
 		cmocka_unit_test(test_ordinary_user),
 		cmocka_unit_test(test_host_network),
 		cmocka_unit_test(test_console),
