@@ -21,6 +21,7 @@
 #include "lib/log.h"
 #include "runtime/ns/bind_source.h"
 #include "runtime/ns/cgroup_mount.h"
+#include "runtime/ns/host_access.h"
 #include "runtime/ns/idmap.h"
 #include "runtime/ns/mount.h"
 #include "runtime/ns/mount_rules.h"
@@ -160,6 +161,9 @@ static int prepare_bind(const struct rootfs_options *options, struct mount_plan 
 		r = read_copied_link(plan, err);
 	if (r < 0 || options->rootless || plan->link != NULL)
 		return r;
+	if (options->user_namespace && plan->user_namespace < 0 &&
+		host_access_as_container_root(&options->config->linux, plan->source))
+		return 0;
 	r = bind_source_open(plan->source, &plan->options, propagation, plan->user_namespace,
 		&plan->directory, err);
 	/* Without rights over the host's mounts: the container's process opens it, in its copy. */

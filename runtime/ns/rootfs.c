@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "runtime/ns/devices.h"
+#include "runtime/ns/host_access.h"
 #include "runtime/ns/masks.h"
 #include "runtime/ns/mount.h"
 #include "runtime/ns/mount_plan.h"
@@ -100,6 +101,15 @@ static unsigned long namespace_propagation(const struct rootfs *rootfs)
 	return rootfs->propagation != 0 ? rootfs->propagation : MS_SLAVE | MS_REC;
 }
 
+/*
+ * For a user namespace the kernel makes every copy of the host's mounts a slave, so that the
+ * namespace can't mount anything on the host; those that the caller opens for it are no exception.
+ */
+static unsigned long tree_propagation(const struct rootfs *rootfs)
+{
+	return rootfs->options.user_namespace ? MS_SLAVE | MS_REC : namespace_propagation(rootfs);
+}
+
 /* Whether mounts of the new namespace may go on sending what happens to them to the host's. */
 static bool stays_shared(const struct rootfs *rootfs)
 {
@@ -167,7 +177,7 @@ static int prepare_mounts(struct rootfs *rootfs, struct error *err)
 {
 	const struct oci_config *config = rootfs->config;
 	const struct rootfs_options *options = &rootfs->options;
-	unsigned long propagation = namespace_propagation(rootfs);
+	unsigned long propagation = tree_propagation(rootfs);
 	int r = 0;
 
 	rootfs->mounts = calloc(config->n_mounts + 1, sizeof(*rootfs->mounts));
@@ -212,8 +222,9 @@ static int prepare(struct rootfs *rootfs, struct error *err)
 	if (r >= 0 && rootfs->options.no_pivot)
 		r = pivot_check_no_pivot(err);
 	/* The path may be closed to the user namespace's root: opened with the caller's rights. */
-	if (r >= 0 && rootfs->options.user_namespace && !rootfs->options.rootless) {
-		r = open_root_tree(rootfs, namespace_propagation(rootfs), err);
+	if (r >= 0 && rootfs->options.user_namespace && !rootfs->options.rootless &&
+		!host_access_as_container_root(&rootfs->config->linux, rootfs->path)) {
+		r = open_root_tree(rootfs, tree_propagation(rootfs), err);
 		if (r == -EPERM) {
 			if (err != NULL)
 				*err = ERROR_INIT;

@@ -146,6 +146,8 @@ static void add_default_mounts(struct fixture *f)
 		"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
 }
 
+static struct oci_id_mapping container_ids = { 0, 100000, 65536 };
+
 /* The host's id that is 0 in the container. */
 static uid_t first_id(const struct fixture *f)
 {
@@ -167,6 +169,10 @@ static void set_up(struct fixture *f)
 	f->config.mounts = f->mounts;
 	f->config.linux.set = true;
 	f->config.linux.namespaces[OCI_NAMESPACE_PID].set = true;
+	if (f->user_namespace && !f->rootless) {
+		f->config.linux.uid_mappings = (struct oci_id_mappings){ &container_ids, 1 };
+		f->config.linux.gid_mappings = (struct oci_id_mappings){ &container_ids, 1 };
+	}
 	f->options = (struct rootfs_options){
 		.config = &f->config,
 		.bundle = in_top("bundle"),
@@ -454,7 +460,11 @@ static void add_binds(struct fixture *f)
 	add_mount(f, "/etc/hosts", "bind", in_top("host/file"))->options = words(
 		"bind", "ro", "rprivate");
 	add_mount(f, "data", NULL, in_top("host/dir"))->options = words("rbind", "rro", "nosuid");
-	add_mount(f, "/plain", "none", in_top("host/dir"))->options = words("bind", "rw");
+	CHECK(mkdir(in_top("host/other"), 0755) == 0);
+	write_file(in_top("host/other/inner"), "inner");
+	/* A user namespace may not uncover what is below host/dir/mnt. */
+	add_mount(f, "/plain", "none", in_top(f->user_namespace ? "host/other" : "host/dir"))
+		->options = words("bind", "rw");
 }
 
 static void check_binds(struct fixture *f)
@@ -618,7 +628,8 @@ static void test_files_in_proc(void **state)
 
 static void add_long_overlay(struct fixture *f)
 {
-	char name[201] = "", option[2048];
+	static char option[2048];
+	char name[201] = "";
 	const char *upper, *lower;
 
 	add_default_mounts(f);
@@ -628,7 +639,7 @@ static void add_long_overlay(struct fixture *f)
 	CHECK(mkdir(upper, 0755) == 0 && mkdir(lower, 0755) == 0);
 	write_file(in_top("host/%s2/file", name), "lower");
 	snprintf(option, sizeof(option), "lowerdir=%s:%s", upper, lower);
-	add_mount(f, "/over", "overlay", "overlay")->options = words(strdup(option), "nodev");
+	add_mount(f, "/over", "overlay", "overlay")->options = words(option, "nodev");
 }
 
 static void check_long_overlay(struct fixture *f)
@@ -949,7 +960,6 @@ static void test_link_options(void **state)
 
 /* ---- idmapped mounts ---- */
 
-static struct oci_id_mapping container_ids = { 0, 100000, 65536 };
 static struct oci_id_mapping mount_ids = { 0, 5000, 10 };
 
 static void add_idmaps(struct fixture *f)
@@ -965,8 +975,6 @@ static void add_idmaps(struct fixture *f)
 		"bind", "idmap=uids=0-7000-10;gids=0-8000-10");
 	if (!f->user_namespace)
 		return;
-	f->config.linux.uid_mappings = (struct oci_id_mappings){ &container_ids, 1 };
-	f->config.linux.gid_mappings = (struct oci_id_mappings){ &container_ids, 1 };
 	add_mount(f, "/container", "bind", in_top("host/dir"))->options = words(
 		"rbind", "ridmap", "rprivate");
 }
@@ -1122,6 +1130,76 @@ static void mount_came_out(struct fixture *f)
 	CHECK(rmdir(in_top("host/a")) < 0 && errno == EBUSY);
 	CHECK(!mountinfo_has(in_top("bundle/rootfs"), ""));
 	CHECK(access(in_top("bundle/rootfs/dev/null"), F_OK) < 0);
+}
+
+static void check_user_shared_propagation(struct fixture *f)
+{
+	(void)f;
+	CHECK(mountinfo_has("/shared", "shared:"));
+	CHECK(mountinfo_has("/closed", "shared:") && mountinfo_has("/closed", "master:"));
+	CHECK(mount("in", "/shared/a", "tmpfs", 0, NULL) == 0);
+	CHECK(mount("in", "/closed/a", "tmpfs", 0, NULL) == 0);
+}
+
+static void share_with_user_namespace(struct fixture *f)
+{
+	share_host(f, "rshared");
+	CHECK(mkdir(in_top("way"), 0700) == 0 && mkdir(in_top("way/closed"), 0755) == 0);
+	CHECK(mkdir(in_top("way/closed/a"), 0755) == 0);
+	add_mount(f, "/closed", "bind", in_top("way/closed"))->options = words("rbind", "rshared");
+}
+
+static void nothing_came_out_of_both(struct fixture *f)
+{
+	nothing_came_out(f);
+	CHECK(rmdir(in_top("way/closed/a")) == 0);
+}
+
+/* Nothing that a user namespace mounts comes out, not even where config.json asks for it. */
+static void test_propagation_from_user_namespace(void **state)
+{
+	struct fixture f = {
+		.change = share_with_user_namespace,
+		.check = check_user_shared_propagation,
+		.after = nothing_came_out_of_both,
+		.user_namespace = true,
+	};
+
+	(void)state;
+	run(&f);
+}
+
+static void add_covered(struct fixture *f)
+{
+	add_default_mounts(f);
+	CHECK(mkdir(in_top("host/dir"), 0755) == 0);
+	write_file(in_top("host/dir/covered"), "covered");
+	CHECK(mount("below", in_top("host/dir"), "tmpfs", MS_RDONLY, NULL) == 0);
+	add_mount(f, "/data", "bind", in_top("host"))->options = words("rbind");
+	CHECK(mkdir(in_top("closed"), 0700) == 0 && mkdir(in_top("closed/dir"), 0755) == 0);
+	write_file(in_top("closed/dir/file"), "file");
+	add_mount(f, "/closed", "bind", in_top("closed/dir"))->options = words("bind", "ro");
+}
+
+static void check_covered(struct fixture *f)
+{
+	check_default(f);
+	CHECK(umount2("/data/dir", MNT_DETACH) < 0 && errno == EINVAL);
+	CHECK(mount(NULL, "/data/dir", NULL, MS_REMOUNT | MS_BIND, NULL) < 0 && errno == EPERM);
+	CHECK(has_text("/closed/file", "file") && (flags_of("/closed") & ST_RDONLY));
+}
+
+/* The container's root has CAP_SYS_ADMIN here, but may not uncover what the host covered. */
+static void test_locked_mounts(void **state)
+{
+	struct fixture f = {
+		.change = add_covered,
+		.check = check_covered,
+		.user_namespace = true,
+	};
+
+	(void)state;
+	run(&f);
 }
 
 static const char *propagation;
@@ -1401,6 +1479,8 @@ int main(void)
 		cmocka_unit_test(test_cgroup_notify_remount),
 		cmocka_unit_test(test_propagation),
 		cmocka_unit_test(test_every_propagation),
+		cmocka_unit_test(test_propagation_from_user_namespace),
+		cmocka_unit_test(test_locked_mounts),
 		cmocka_unit_test(test_ordinary_user),
 		cmocka_unit_test(test_host_network),
 		cmocka_unit_test(test_console),
