@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,19 +39,38 @@
 
 /* ---- the helper program ---------------------------------------------------------------------- */
 
-/* Beside this program (a build tree), or where it is installed. */
+/* Sets `path` to the helper's, in the directory of the program `beside`. True when it is there. */
+static bool try_beside(const char *beside, char path[PATH_MAX])
+{
+	const char *slash = strrchr(beside, '/');
+
+	if (slash == NULL ||
+		(size_t)snprintf(path, PATH_MAX, "%.*s%s", (int)(slash + 1 - beside), beside,
+			HELPER) >= PATH_MAX)
+		return false;
+	return access(path, X_OK) == 0;
+}
+
+/*
+ * Beside this program (a build tree), or where it is installed. This process may run from a
+ * detached mount or a copy of the program (runtime/ns/exe.h), which has no directory: then the name
+ * that it was called by tells, where that is the same file. A copy is only made where the caller
+ * has no privileges to be misled about.
+ */
 static int find_helper(char path[PATH_MAX], struct error *err)
 {
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof(HELPER) - 1);
-	char *slash = NULL;
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	struct stat exe, named;
+	const char *names[2] = { self, program_invocation_name };
 
-	if (n > 0) {
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-	}
-	if (slash != NULL) {
-		memcpy(slash + 1, HELPER, sizeof(HELPER));
-		if (access(path, X_OK) == 0)
+	self[n > 0 ? n : 0] = '\0';
+	for (int i = 0; i < 2; i++) {
+		bool same = stat("/proc/self/exe", &exe) == 0 && stat(names[i], &named) == 0 &&
+			exe.st_dev == named.st_dev && exe.st_ino == named.st_ino;
+
+		if ((same || (i == 1 && strncmp(self, "/memfd:", 7) == 0)) &&
+			try_beside(names[i], path))
 			return 0;
 	}
 	snprintf(path, PATH_MAX, "%s/%s", CAISSON_LIBEXECDIR, HELPER);
