@@ -24,7 +24,7 @@ struct guest_memory;
 struct virtio_device;
 
 #define VIRTIO_QUEUES_MAX 64u
-#define VIRTIO_DEVICE_STATE_MAX 256u
+#define VIRTIO_DEVICE_STATE_MAX 8192u
 
 struct virtio_device_operations {
 	const char *name; /* "blk", for messages */
