@@ -603,6 +603,22 @@ static void test_device_by_a_link(void **state)
 	run(&f);
 }
 
+static void fake_null(struct fixture *f)
+{
+	add_default_mounts(f);
+	CHECK(mount("fake", "/dev", "tmpfs", 0, NULL) == 0);
+	write_file("/dev/null", "not null");
+}
+
+/* CVE-2025-31133: a mask that is no null device would show something, or be written through. */
+static void test_fake_null_device(void **state)
+{
+	struct fixture f = { .change = fake_null, .fails = "is not the null device" };
+
+	(void)state;
+	run(&f);
+}
+
 static void bind_proc_files(struct fixture *f)
 {
 	add_default_mounts(f);
@@ -1467,6 +1483,7 @@ int main(void)
 		cmocka_unit_test(test_mount_into_proc_by_a_link),
 		cmocka_unit_test(test_host_dev_by_a_link),
 		cmocka_unit_test(test_device_by_a_link),
+		cmocka_unit_test(test_fake_null_device),
 		cmocka_unit_test(test_files_in_proc),
 		cmocka_unit_test(test_long_option),
 		cmocka_unit_test(test_fake_proc_is_refused),
