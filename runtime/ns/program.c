@@ -107,10 +107,10 @@ int program_find(const char *name, const char *path, char **ret_program, struct 
 void working_directory_make(int root, const char *cwd)
 {
 	struct error failure = ERROR_INIT;
-	_cleanup_close_ int fd = path_open(root, cwd, O_PATH | O_DIRECTORY, &failure);
+	_cleanup_close_ int found = path_open(root, cwd, O_PATH | O_DIRECTORY, &failure);
 
-	if (fd == -ENOENT)
-		fd = path_make_directories(root, cwd, 0755, &failure);
+	if (found == -ENOENT)
+		close_fd(path_make_directories(root, cwd, 0755, &failure));
 }
 
 int working_directory_enter(int root, const char *cwd, bool make, struct error *err)

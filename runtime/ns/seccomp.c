@@ -50,7 +50,7 @@ static int parse_flags(
 	/* Without a word about flags the filter slows no branch prediction down, as with runc. */
 	if (profile->flags.items == NULL)
 		flags |= SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-	for (size_t i = 0; i < profile->flags.count; i++) {
+	for (size_t i = 0; profile->flags.items != NULL && i < profile->flags.count; i++) {
 		size_t k = 0;
 
 		while (k < sizeof(known) / sizeof(known[0]) &&

@@ -99,7 +99,7 @@ static uint32_t resolve_architecture(const char *name)
 	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
 		return 0;
 	name += sizeof(prefix) - 1;
-	for (size_t i = 0; name[i] != '\0' && i < sizeof(lower) - 1; i++)
+	for (size_t i = 0; i < sizeof(lower) - 1 && name[i] != '\0'; i++)
 		lower[i] = (char)tolower((unsigned char)name[i]);
 	return seccomp_arch_resolve_name(lower);
 }

@@ -411,11 +411,11 @@ static bool write_program(struct shrinking *work)
 static bool shrink(struct shrinking *work, struct sock_filter *room, size_t room_count)
 {
 	size_t cells = work->archs.count * work->numbers.count;
-	_cleanup_free_ unsigned char *wanted = calloc(work->count, 1);
 
 	/* Profiles have some hundred numbers and a few architectures. */
 	if (cells > 1024 * 1024)
 		return false;
+	_cleanup_free_ unsigned char *wanted = calloc(work->count, 1);
 	work->decisions = calloc(cells, sizeof(*work->decisions));
 	work->placed = calloc(work->count, sizeof(*work->placed));
 	work->ranges = calloc(work->numbers.count, sizeof(*work->ranges));
