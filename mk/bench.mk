@@ -4,7 +4,7 @@
 BENCH_TOOLS := $(BUILD)/bench/floor $(BUILD)/bench/measure $(BUILD)/bench/payload
 BENCH_ARGS ?=
 
-bench: $(BUILD)/caisson $(BENCH_TOOLS)
+bench: $(BUILD)/caisson $(BENCH_TOOLS) machine-tools
 	/usr/bin/python3 tests/bench/bench --build $(BUILD) $(BENCH_ARGS)
 
 bench-tools: $(BENCH_TOOLS)
