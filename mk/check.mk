@@ -13,10 +13,13 @@ CHECK = BUILD=$(BUILD) CAISSON=$(CAISSON) ISOLATION=$(ISOLATION) FILES="$(FILES)
 CAISSON ?= $(abspath $(BUILD)/caisson)
 ISOLATION ?= namespace
 
+# What is written down and what is installed.
+DOCUMENT_CHECKS = 'docs=make -s check-docs' 'install=make -s check-install'
+
 check-tools: all machine-tools test-tools
 
 check: check-tools $(UNIT_TESTS)
-	+@$(CHECK) unit host machine
+	+@$(CHECK) unit $(DOCUMENT_CHECKS) host machine
 
 check-unit: $(UNIT_TESTS)
 	+@$(CHECK) unit
@@ -32,6 +35,6 @@ check-machine: check-tools
 # What .ci/run calls: `check`, and each lint as one test.
 ci: check-tools $(UNIT_TESTS)
 	+@$(CHECK) 'format=make -s format-check' 'cppcheck=make -s cppcheck' \
-		'clang=make -s CC=clang BUILD=build-clang' unit host machine
+		'clang=make -s CC=clang BUILD=build-clang' unit $(DOCUMENT_CHECKS) host machine
 
 .PHONY: ci
