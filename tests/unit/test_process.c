@@ -29,6 +29,7 @@
 #include "config/oci.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "runtime/ns/credentials.h"
 #include "runtime/ns/intel_rdt.h"
 #include "runtime/ns/path.h"
 #include "runtime/ns/seccomp.h"
@@ -668,15 +669,23 @@ static void schemata_are_compared(void **state)
 	assert_int_equal(intel_rdt_remove("c", "c", &err), 0);
 }
 
-static void labels_of_modules_that_are_absent_are_errors(void **state)
+static void labels_that_cannot_be_are_errors(void **state)
 {
 	struct walk walk = { .process = { .args = LIST("sh"),
-				     .apparmor_profile = TEXT("docker-default") } };
+				     .apparmor_profile = TEXT("no-such-profile") } };
 
 	(void)state;
-	if (access("/sys/kernel/security/apparmor", F_OK) == 0)
-		skip();
-	expect_failure(&walk, EOPNOTSUPP, "AppArmor is not enabled");
+	int procfs = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (label_apparmor_available(procfs))
+		expect_failure(&walk, ENOENT, "take on profile \"no-such-profile\" (is it loaded?");
+	else
+		expect_failure(&walk, EOPNOTSUPP, "AppArmor is not enabled");
+	if (!label_selinux_available(procfs)) {
+		walk.process.apparmor_profile = NULL;
+		walk.process.selinux_label = TEXT("u:r:t:s0");
+		expect_failure(&walk, EOPNOTSUPP, "SELinux is not enabled");
+	}
+	close(procfs);
 }
 
 int main(void)
@@ -701,7 +710,7 @@ int main(void)
 		cmocka_unit_test(filters_are_loaded_with_and_without_privilege),
 		cmocka_unit_test(a_filter_may_forbid_what_the_runtime_did_before),
 		cmocka_unit_test(rootless),
-		cmocka_unit_test(labels_of_modules_that_are_absent_are_errors),
+		cmocka_unit_test(labels_that_cannot_be_are_errors),
 	};
 
 	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
