@@ -97,7 +97,7 @@ hook() {
 }
 
 @test "environment: exactly the hook's env; arguments exactly its args" {
-	config '.hooks.prestart = [{path: "/tmp/t/bin/sh", args: ["zero", "-c", "/tmp/t/bin/env >'"$bundle"'/env; echo \"$0 $1\" >>'"$bundle"'/env", "a", "b c"], env: ["ONE=1"]}]'
+	config '.hooks.prestart = [{path: "/bin/sh", args: ["zero", "-c", "/tmp/t/bin/env >'"$bundle"'/env; echo \"$0 $1\" >>'"$bundle"'/env", "a", "b c"], env: ["ONE=1"]}]'
 	container true
 	target 'grep -v "^PWD=\|^SHLVL=\|^_=" $bundle/env'
 	is "$output" $'ONE=1\na b c'

@@ -98,7 +98,7 @@ terminal() {
 	((status != 0)) || fail 'succeeded'
 	like "$stderr" 'modes: same'
 	program sleep 1000
-	try target 'cd $bundle && (eventually has_status $id running; sleep 0.3; kill -TERM $(pgrep -f "[c]aisson --root.* run $id" | head -n 1)) & cd $bundle; tool pty $CAISSON --root $ROOT $flags run $id'
+	try target 'cd $bundle && (eventually has_status $id running; sleep 0.3; kill -TERM $(pgrep -f "^$CAISSON --root.* run $id")) & cd $bundle; tool pty $CAISSON --root $ROOT $flags run $id'
 	like "$stderr" 'modes: same'
 }
 

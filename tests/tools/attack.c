@@ -126,6 +126,9 @@ static void peek(const char *pid)
 		snprintf(path, sizeof(path), "/proc/%s/exe", pid);
 		length = readlink(path, target, sizeof(target) - 1);
 		printf("traced: %.*s\n", length > 0 ? (int)length : 0, target);
+		if (ptrace(PTRACE_INTERRUPT, atoi(pid), 0, 0) == 0 &&
+			waitpid(atoi(pid), NULL, 0) > 0)
+			ptrace(PTRACE_DETACH, atoi(pid), 0, 0);
 	}
 	fflush(stdout);
 }

@@ -33,7 +33,7 @@ export MACHINE_SHELL=/tmp/t/bin/sh
 
 setup() {
 	id=t-${BATS_TEST_FILENAME##*/}
-	id=${id%.bats}-$BATS_TEST_NUMBER
+	id=${id%.bats}-${BATS_TEST_NUMBER}x # the x: no id is part of another
 	bundle=/tmp/t/bundles/$id
 	rootfs=/tmp/t/rootfs
 	limit=60 # seconds for one script
