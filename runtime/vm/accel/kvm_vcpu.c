@@ -10,6 +10,20 @@
 #include "runtime/vm/accel/kvm.h"
 #include "runtime/vm/x86/cpuid.h"
 
+/*
+ * KVM sends interrupts by a table of local APICs, which it makes anew when one changes, but not
+ * when one is added: a processor that comes while the guest runs would never be started.
+ */
+static int announce_lapic(struct accel_vcpu *vcpu, unsigned int id, struct error *err)
+{
+	struct kvm_lapic_state lapic;
+
+	if (ioctl(vcpu->fd, KVM_GET_LAPIC, &lapic) < 0 ||
+		ioctl(vcpu->fd, KVM_SET_LAPIC, &lapic) < 0)
+		return error_set(err, errno, "set processor %u's local APIC", id);
+	return 0;
+}
+
 int accel_vcpu_new(struct accel *accel, unsigned int id, const struct x86_cpuid *cpuid,
 	struct accel_vcpu **ret, struct error *err)
 {
@@ -35,6 +49,9 @@ int accel_vcpu_new(struct accel *accel, unsigned int id, const struct x86_cpuid 
 		r = error_set(err, errno, "set processor %u's CPUID", id);
 		goto fail;
 	}
+	r = id == 0 ? 0 : announce_lapic(vcpu, id, err);
+	if (r < 0)
+		goto fail;
 	*ret = vcpu;
 	return 0;
 fail:

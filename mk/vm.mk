@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What the tests of the monitor need beside the program: a first program for guests, packed, and a
+# program that changes a machine while its guest runs.
+
+VM_TEST_TOOLS := build/vm/guest.cpio build/vm/grow
+
+vm-test-tools: $(VM_TEST_TOOLS)
+
+build/vm/guest: tests/vm/guest.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARNINGS) -static -o $@ $<
+
+build/vm/guest.cpio: build/vm/guest mk/make-initramfs
+	mk/make-initramfs $< $@
+
+build/vm/grow: tests/vm/grow.c $(BUILD)/libcaisson.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcaisson.a $(LDLIBS)
+
+.PHONY: vm-test-tools
