@@ -1,0 +1,133 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# bats file_tags=machine
+# budget: 90 s
+#
+# The monitor boots a guest kernel by itself. Needs build/guest/vmlinux ('make guest-kernel') and real
+# KVM, which the test machine has.
+
+# shellcheck disable=SC2016 # scripts are expanded in the target
+
+load lib/common
+
+setup_file() {
+	local top
+	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	[[ -e $top/build/guest/vmlinux ]] || return 0
+	make -s -C "$top" vm-test-tools
+	# The test machine's own kernel is Debian's.
+	local debian
+	debian=$(cd "$top/build" && compgen -G "${MACHINE_KERNEL:-machine/kernel}/boot/vmlinuz-*" | head -n 1)
+	tar -C "$top/build" --transform 's,.*vmlinuz-.*,guest/vmlinuz,' \
+		-c guest/vmlinux guest/bzImage vm/guest.cpio vm/grow "$debian" |
+		"$top/tests/machine/run" --stdin --timeout 60 --sh 'mkdir -p /tmp/t/vm && tar -C /tmp/t/vm -x -m'
+}
+
+test_setup() {
+	[[ $ISOLATION == namespace ]] || skip 'no container is involved'
+	[[ -e $BATS_TEST_DIRNAME/../../build/guest/vmlinux ]] || skip "no guest kernel: 'make guest-kernel'"
+}
+
+# Boots the test guest; $output is what it says.
+boot() {
+	try target 'cd /tmp/t/vm && exec "$CAISSON" vm boot -k guest/vmlinux -i vm/guest.cpio "$@"' "$@"
+}
+
+@test 'the probe says that KVM is real' {
+	target '"$CAISSON" vm probe'
+	like "$output" 'KVM runs guests'
+}
+
+@test 'a vmlinux boots to its first program and ends with status 0' {
+	boot
+	succeeded
+	like "$output" 'processors 1 of 1, memory 23[0-9] MiB'
+}
+
+@test 'a bzImage boots too' {
+	try target 'cd /tmp/t/vm && "$CAISSON" vm boot -k guest/bzImage -i vm/guest.cpio'
+	succeeded
+	like "$output" 'processors 1 of 1'
+}
+
+@test 'small pages hold less memory' {
+	boot --small-pages --stats
+	succeeded
+	small=$(sed -n 's/^touched 4 KiB pages: //p' <<<"$stderr")
+	boot --stats
+	large=$(sed -n 's/^touched 4 KiB pages: //p' <<<"$stderr")
+	((small < large)) || fail "small pages: $small, large pages: $large"
+}
+
+@test 'the monitor itself holds at most 5 MiB' {
+	boot --stats
+	size=$(sed -n 's/^monitor memory: \([0-9]*\) KiB/\1/p' <<<"$stderr")
+	((size > 0 && size <= 5120)) || fail "$size KiB"
+}
+
+@test 'four processors run' {
+	boot -c 4 -a do=spin
+	succeeded
+	like "$output" 'processors 4 of 4'
+	like "$output" 'busy 4'
+}
+
+@test 'memory from 64 MiB to beyond the hole below 4 GiB' {
+	for size in 64 3072 3074 6144; do
+		boot -m "$size"
+		succeeded
+		[[ $output =~ memory\ ([0-9]+)\ MiB ]] || fail "$size MiB: $output"
+		((BASH_REMATCH[1] > size * 7 / 10 && BASH_REMATCH[1] <= size)) || fail "$size MiB: $output"
+	done
+}
+
+@test 'a disk is read and written' {
+	target 'cd /tmp/t/vm && printf "from the host\n" >disk && truncate -s 1M disk'
+	boot -d disk -a do=disk
+	succeeded
+	like "$output" 'disk from the host'
+	target 'cd /tmp/t/vm && dd if=disk bs=512 skip=1 count=1 2>/dev/null'
+	like "$output" 'written by the guest'
+}
+
+@test 'a read-only disk stays as it is' {
+	target 'cd /tmp/t/vm && printf "from the host\n" >disk && truncate -s 1M disk && md5sum disk'
+	before=$output
+	boot -d disk,ro -a do=disk
+	succeeded
+	like "$output" 'disk from the host'
+	like "$output" 'cannot be written'
+	target 'cd /tmp/t/vm && md5sum disk'
+	is "$output" "$before"
+}
+
+@test 'a processor and a disk come while the guest runs' {
+	target 'cd /tmp/t/vm && vm/grow guest/vmlinux vm/guest.cpio'
+	like "$output" 'processors now 2'
+	like "$output" 'disk that came later'
+}
+
+@test 'a panic is an error with its line' {
+	boot -a do=panic
+	refused 'kernel panic.*attempted to kill init'
+}
+
+@test "Debian's kernel finds processors and device slots by ACPI" {
+	try target 'cd /tmp/t/vm && exec "$CAISSON" vm boot -k guest/vmlinuz -i vm/guest.cpio -c 2 --acpi \
+		--serial --spare-slots 3 -a "cryptomgr.notests do=list"'
+	succeeded
+	like "$output" 'processors 2 of 2'
+	for slot in 0 1 2; do like "$output" "device LNRO0005:0$slot"; done
+}
+
+@test 'a damaged kernel file is refused in one line' {
+	target 'cd /tmp/t/vm && head -c 100000 guest/vmlinux >cut && printf "not a kernel" >text'
+	try target 'cd /tmp/t/vm && "$CAISSON" vm boot -k cut'
+	refused 'kernel file: .*beyond its end'
+	try target 'cd /tmp/t/vm && "$CAISSON" vm boot -k text'
+	refused 'neither elf'
+	try target 'cd /tmp/t/vm && "$CAISSON" vm boot -k absent'
+	refused 'open absent: no such file'
+	boot -m 16
+	refused 'give the guest more'
+}
