@@ -12,4 +12,6 @@ $(CGROUP_CHECK): $(wildcard tests/cgroup/*.c) $(BUILD)/libcaisson.a
 
 cgroup-check: $(CGROUP_CHECK)
 
+check-tools: cgroup-check
+
 .PHONY: cgroup-check
