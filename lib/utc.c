@@ -40,7 +40,7 @@ static struct date civil_date(uint64_t days_since_1970)
 char *utc_format(const struct timespec *time, bool nanoseconds, char ret[static UTC_TEXT_SIZE])
 {
 	int64_t seconds = time->tv_sec;
-	char fraction[16] = "";
+	char fraction[sizeof(".123456789")] = "";
 
 	if (seconds < 0)
 		seconds = 0;

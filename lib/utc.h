@@ -9,7 +9,7 @@
 #include <time.h>
 
 /* Enough for every time that utc_format() writes. */
-#define UTC_TEXT_SIZE 40
+#define UTC_TEXT_SIZE 80 /* also for what no date has, or compilers warn */
 
 /*
  * Writes the time (since 1970) as RFC 3339 has it, "2026-11-20T21:34:27Z", with nanoseconds where
