@@ -17,7 +17,7 @@
 #include "config/oci.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
-#include "runtime/ns/netlink.h"
+#include "lib/netlink.h"
 
 int net_loopback_up(struct error *err)
 {

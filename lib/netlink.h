@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * As much of rtnetlink(7) as it takes to move an interface: one request at a time, answered by an
- * acknowledgement or a list.
+ * As much of rtnetlink(7) as it takes to move, describe and redirect interfaces: one request at a
+ * time, answered by an acknowledgement or a list.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 
 struct error;
 
-#define NETLINK_REQUEST_MAX 512
+#define NETLINK_REQUEST_MAX 2048
 
 struct netlink_request {
 	union {
@@ -33,6 +33,22 @@ void netlink_begin(struct netlink_request *request, uint16_t type, uint16_t flag
 
 /* Adds an attribute. What does not fit makes netlink_call() fail with -EMSGSIZE. */
 void netlink_put(struct netlink_request *request, uint16_t type, const void *data, size_t size);
+
+/*
+ * Opens an attribute that holds attributes: what netlink_put() adds until netlink_end() lies in it.
+ * Returns what netlink_end() is given.
+ */
+size_t netlink_nest(struct netlink_request *request, uint16_t type);
+void netlink_end(struct netlink_request *request, size_t nest);
+
+/*
+ * Looks for an attribute behind a message's fixed part of `head_size` bytes, or among the `size`
+ * bytes of attributes at `attributes`. Returns its value, *ret_size bytes of any alignment, or
+ * NULL.
+ */
+const void *netlink_find(
+	const struct nlmsghdr *message, size_t head_size, uint16_t type, size_t *ret_size);
+const void *netlink_find_in(const void *attributes, size_t size, uint16_t type, size_t *ret_size);
 
 /*
  * Sends the request and waits for its end, calling `each` (or NULL) for every message before it; a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/ns/netlink.h"
+#include "lib/netlink.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -36,8 +36,61 @@ void netlink_put(struct netlink_request *request, uint16_t type, const void *dat
 	}
 	struct rtattr attribute = { .rta_len = (unsigned short)RTA_LENGTH(size), .rta_type = type };
 	memcpy(request->bytes + at, &attribute, sizeof(attribute));
-	memcpy(request->bytes + at + RTA_LENGTH(0), data, size);
+	if (size > 0)
+		memcpy(request->bytes + at + RTA_LENGTH(0), data, size);
 	request->header.nlmsg_len = (uint32_t)(at + RTA_SPACE(size));
+}
+
+size_t netlink_nest(struct netlink_request *request, uint16_t type)
+{
+	size_t at = NLMSG_ALIGN(request->header.nlmsg_len);
+
+	netlink_put(request, type | NLA_F_NESTED, NULL, 0);
+	return at;
+}
+
+void netlink_end(struct netlink_request *request, size_t nest)
+{
+	struct rtattr attribute;
+
+	if (request->header.nlmsg_len > NETLINK_REQUEST_MAX)
+		return;
+	memcpy(&attribute, request->bytes + nest, sizeof(attribute));
+	attribute.rta_len = (unsigned short)(request->header.nlmsg_len - nest);
+	memcpy(request->bytes + nest, &attribute, sizeof(attribute));
+}
+
+const void *netlink_find_in(const void *attributes, size_t size, uint16_t type, size_t *ret_size)
+{
+	const char *at = attributes;
+	struct rtattr attribute;
+
+	while (size >= sizeof(attribute)) {
+		memcpy(&attribute, at, sizeof(attribute));
+		if (attribute.rta_len < sizeof(attribute) || attribute.rta_len > size)
+			return NULL;
+		if ((attribute.rta_type & NLA_TYPE_MASK) == type) {
+			*ret_size = RTA_PAYLOAD(&attribute);
+			return at + RTA_LENGTH(0);
+		}
+		size_t step = RTA_ALIGN(attribute.rta_len);
+		if (step > size)
+			return NULL;
+		at += step;
+		size -= step;
+	}
+	return NULL;
+}
+
+const void *netlink_find(
+	const struct nlmsghdr *message, size_t head_size, uint16_t type, size_t *ret_size)
+{
+	size_t start = NLMSG_LENGTH(NLMSG_ALIGN(head_size));
+
+	if (message->nlmsg_len < start)
+		return NULL;
+	return netlink_find_in(
+		(const char *)message + start, message->nlmsg_len - start, type, ret_size);
 }
 
 /* Returns true at the end of the answer, whose status is in *ret. */
