@@ -74,6 +74,8 @@ int fuse_server_remove_export(struct fuse_server *server, const char *name, stru
  * directory and umask of its own, loses its supplementary groups and takes on the ids of requests.
  */
 int fuse_thread_new(struct fuse_server *server, struct fuse_thread **ret, struct error *err);
+
+/* In the same thread, or after its end. */
 void fuse_thread_free(struct fuse_thread *thread);
 
 /*
