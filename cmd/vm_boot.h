@@ -9,6 +9,7 @@
 
 struct console_log;
 struct error;
+struct fuse_server;
 struct loop;
 struct machine;
 
@@ -28,6 +29,7 @@ struct vm_files {
 	int instructions; /* counts what the guest executes, or negative */
 	int *disks;	  /* one for each of vm_boot.disks */
 	bool *read_only;
+	struct fuse_server **servers; /* one for each of vm_boot.shares; outlive the machine */
 };
 
 #define VM_FILES_INIT                      \
@@ -54,6 +56,12 @@ struct vm_console {
 /* Makes the devices and puts them into the machine. */
 int vm_devices_attach(const struct vm_boot *boot, struct vm_files *files, struct loop *loop,
 	struct machine *machine, struct vm_console *console, struct error *err);
+
+/* The part of it that shares directories, and what it leaves behind; and network cards. */
+int vm_shares_attach(const struct vm_boot *boot, struct vm_files *files, struct machine *machine,
+	struct error *err);
+void vm_shares_free(const struct vm_boot *boot, struct vm_files *files);
+int vm_taps_attach(const struct vm_boot *boot, struct machine *machine, struct error *err);
 
 /* Looks for a panic in what the guest writes to its console. */
 void vm_console_watch(struct vm_console *console, const char *text, size_t length);

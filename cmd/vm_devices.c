@@ -150,6 +150,7 @@ void vm_files_close(struct vm_files *files, const struct vm_boot *boot)
 		close_fd(files->console);
 	for (size_t i = 0; files->disks != NULL && i < boot->disks.count; i++)
 		close_fd(files->disks[i]);
+	vm_shares_free(boot, files);
 	free(files->disks);
 	free(files->read_only);
 }
@@ -271,8 +272,6 @@ int vm_devices_attach(const struct vm_boot *boot, struct vm_files *files, struct
 {
 	int r = 0;
 
-	if (boot->shares.count != 0 || boot->taps.count != 0)
-		return error_say(err, ENOTSUP, "--share and --tap: this build has no such devices");
 	if (!boot->serial)
 		r = attach_console(files, loop, machine, console, err);
 	if (r >= 0)
@@ -281,5 +280,9 @@ int vm_devices_attach(const struct vm_boot *boot, struct vm_files *files, struct
 		r = attach_vsock(boot, files, loop, machine, err);
 	if (r >= 0 && boot->rng)
 		r = attach_rng(loop, machine, err);
+	if (r >= 0)
+		r = vm_shares_attach(boot, files, machine, err);
+	if (r >= 0)
+		r = vm_taps_attach(boot, machine, err);
 	return r;
 }

@@ -262,7 +262,8 @@ static void balloon_reset(struct virtio_device *device)
 	balloon->have_element = false;
 	balloon->config.actual = 0;
 	memset(&balloon->statistics, 0xff, sizeof(balloon->statistics));
-	answer(balloon);
+	/* Nobody answers it any more, and this is no place to say so: a processor's thread. */
+	balloon->done = NULL;
 }
 
 static void balloon_destroy(struct virtio_device *device)

@@ -34,6 +34,7 @@ uint64_t virtio_balloon_actual(struct virtio_device *device);
 /*
  * Asks for new statistics; `done` is called when they have come, at once with those of before where
  * the guest does not answer such questions. One question at a time: false while one is open.
+ * A question that is open when the guest resets its driver is dropped.
  */
 bool virtio_balloon_ask(struct virtio_device *device,
 	void (*done)(const struct balloon_statistics *statistics, void *data), void *data);

@@ -38,7 +38,8 @@ struct virtio_device_operations {
 
 	/*
 	 * Required. When it returns, the device touches no queue and no buffer of the guest: I/O in
-	 * flight has ended or been cancelled (CVE-2026-45782). Called in any state.
+	 * flight has ended or been cancelled (CVE-2026-45782). Called in any state, and mostly in a
+	 * processor's thread, which may neither open nor close files.
 	 */
 	void (*reset)(struct virtio_device *device);
 

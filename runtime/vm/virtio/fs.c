@@ -36,6 +36,8 @@ struct fs {
 	struct fuse_server *server;
 	int epoll; /* of the queues' eventfds; all threads wait on it, an event wakes one of them */
 	atomic_uint idle;
+	pthread_mutex_t begin_lock;
+	bool stale; /* the server knows things of before a reset; protected by begin_lock */
 	unsigned int thread_count;
 	struct fs_thread *threads;
 };
@@ -73,6 +75,12 @@ static void serve(struct virtio_worker *worker, void *data)
 		virtio_device_fail(&fs->device, "the host could not make a thread");
 		return;
 	}
+	/* Closing files is for these threads, not for a processor's, in which the reset came. */
+	pthread_mutex_lock(&fs->begin_lock);
+	if (fs->stale)
+		fuse_server_reset(fs->server);
+	fs->stale = false;
+	pthread_mutex_unlock(&fs->begin_lock);
 	while (!atomic_load(&worker->stop)) {
 		struct epoll_event event;
 		eventfd_t kicks;
@@ -97,20 +105,15 @@ static int fs_activate(struct virtio_device *device)
 	return 0;
 }
 
-static void stop_threads(struct fs *fs)
-{
-	for (unsigned int i = 0; i < fs->thread_count; i++)
-		atomic_store(&fs->threads[i].worker.stop, true);
-	for (unsigned int i = 0; i < fs->thread_count; i++)
-		virtio_worker_stop(&fs->threads[i].worker);
-}
-
 static void fs_reset(struct virtio_device *device)
 {
 	struct fs *fs = (struct fs *)device;
 
-	stop_threads(fs);
-	fuse_server_reset(fs->server);
+	for (unsigned int i = 0; i < fs->thread_count; i++)
+		atomic_store(&fs->threads[i].worker.stop, true);
+	for (unsigned int i = 0; i < fs->thread_count; i++)
+		virtio_worker_stop(&fs->threads[i].worker);
+	fs->stale = true;
 }
 
 static void fs_destroy(struct virtio_device *device)
@@ -123,6 +126,7 @@ static void fs_destroy(struct virtio_device *device)
 	}
 	free(fs->threads);
 	close_fd(fs->epoll);
+	pthread_mutex_destroy(&fs->begin_lock);
 	virtio_device_fini(device);
 	free(fs);
 }
@@ -204,6 +208,7 @@ int virtio_fs_new(const struct guest_memory *memory, struct fuse_server *server,
 		free(fs);
 		return r;
 	}
+	pthread_mutex_init(&fs->begin_lock, NULL);
 	fs->server = server;
 	memcpy(fs->config.tag, options->tag, strlen(options->tag));
 	fs->config.num_request_queues = queues;

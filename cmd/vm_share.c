@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Directories and network cards of `caisson vm boot`. */
+#include "cmd/vm_boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "runtime/vm/machine.h"
+#include "runtime/vm/virtio/device.h"
+#include "runtime/vm/virtio/fs.h"
+#include "runtime/vm/virtio/fs/fuse_server.h"
+#include "runtime/vm/virtio/net.h"
+
+/* The one export's name; it is what the guest finds in the mounted file system. */
+#define EXPORT "root"
+
+/* A node of the guest's is about a kibibyte there, so that this bounds what it can hold here. */
+#define NODES_PER_MIB 256u
+
+/* DIR[,TAG][,ro][,auto|,always] */
+struct share {
+	char *text;
+	const char *directory, *tag;
+	struct fuse_export_options options;
+};
+
+static int parse_share(const char *text, struct share *ret, struct error *err)
+{
+	char *rest = strdup(text), *word;
+
+	if (rest == NULL)
+		return error_set(err, ENOMEM, "--share %s", text);
+	*ret = (struct share){ .text = rest, .tag = "share" };
+	ret->directory = strsep(&rest, ",");
+	while ((word = strsep(&rest, ",")) != NULL) {
+		if (strcmp(word, "ro") == 0)
+			ret->options.read_only = true;
+		else if (strcmp(word, "auto") == 0)
+			ret->options.cache = FUSE_CACHE_AUTO;
+		else if (strcmp(word, "always") == 0)
+			ret->options.cache = FUSE_CACHE_ALWAYS;
+		else
+			ret->tag = word;
+	}
+	return 0;
+}
+
+/* The server keeps files open for the guest, as many as the hard limit allows. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int new_server(
+	const struct share *share, unsigned int memory, struct fuse_server **ret, struct error *err)
+{
+	struct fuse_server_options options = { .nodes_max = memory * NODES_PER_MIB,
+		.proc_self_fd = -EBADF };
+	_cleanup_close_ int fd = open(share->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return error_set(err, errno, "open %s", share->directory);
+	raise_file_limit();
+	r = fuse_server_new(&options, ret, err);
+	if (r < 0)
+		return r;
+	r = fuse_server_add_export(*ret, EXPORT, fd, &share->options, err);
+	if (r < 0) {
+		fuse_server_free(*ret);
+		*ret = NULL;
+		return r;
+	}
+	take_fd(&fd);
+	return 0;
+}
+
+static int attach(struct machine *machine, struct virtio_device *device, struct error *err)
+{
+	unsigned int slot;
+	int r = machine_attach(machine, device, &slot, err);
+
+	if (r < 0)
+		virtio_device_free(device);
+	return r;
+}
+
+static int attach_share(const struct vm_boot *boot, size_t index, struct vm_files *files,
+	struct machine *machine, struct error *err)
+{
+	struct virtio_device *device;
+	struct fs_options options = { 0 };
+	struct share share;
+	int r = parse_share(boot->shares.items[index], &share, err);
+
+	if (r < 0)
+		return r;
+	r = new_server(&share, boot->memory, &files->servers[index], err);
+	if (r == 0) {
+		options.tag = share.tag;
+		r = virtio_fs_new(
+			machine_memory(machine), files->servers[index], &options, &device, err);
+	}
+	free(share.text);
+	return r < 0 ? r : attach(machine, device, err);
+}
+
+int vm_shares_attach(const struct vm_boot *boot, struct vm_files *files, struct machine *machine,
+	struct error *err)
+{
+	if (boot->shares.count == 0)
+		return 0;
+	files->servers = calloc(boot->shares.count, sizeof(files->servers[0]));
+	if (files->servers == NULL)
+		return error_set(err, ENOMEM, "--share");
+	for (size_t i = 0; i < boot->shares.count; i++) {
+		int r = attach_share(boot, i, files, machine, err);
+
+		if (r < 0)
+			return error_prefix(err, "--share %s", boot->shares.items[i]);
+	}
+	return 0;
+}
+
+void vm_shares_free(const struct vm_boot *boot, struct vm_files *files)
+{
+	for (size_t i = 0; files->servers != NULL && i < boot->shares.count; i++)
+		fuse_server_free(files->servers[i]);
+	free(files->servers);
+}
+
+/* IF[,QUEUES] */
+static int attach_tap(const char *text, struct machine *machine, struct error *err)
+{
+	_cleanup_free_ char *name = strdup(text);
+	int fds[NET_PAIRS_MAX];
+	struct net_options options = { .fds = fds, .pairs = 1 };
+	struct virtio_device *device;
+	char *comma;
+	int r;
+
+	if (name == NULL)
+		return error_set(err, ENOMEM, "open a tap device");
+	comma = strchr(name, ',');
+	if (comma != NULL) {
+		*comma = '\0';
+		options.pairs = (unsigned int)atoi(comma + 1);
+		if (options.pairs == 0 || options.pairs > NET_PAIRS_MAX)
+			return error_say(err, EINVAL, "1 to %u queues", NET_PAIRS_MAX);
+	}
+	r = tap_open(name, options.pairs, fds, err);
+	if (r < 0)
+		return r;
+	r = virtio_net_new(machine_memory(machine), &options, &device, err);
+	if (r < 0) {
+		for (unsigned int i = 0; i < options.pairs; i++)
+			close_fd(fds[i]);
+		return r;
+	}
+	return attach(machine, device, err);
+}
+
+int vm_taps_attach(const struct vm_boot *boot, struct machine *machine, struct error *err)
+{
+	for (size_t i = 0; i < boot->taps.count; i++) {
+		int r = attach_tap(boot->taps.items[i], machine, err);
+
+		if (r < 0)
+			return error_prefix(err, "--tap %s", boot->taps.items[i]);
+	}
+	return 0;
+}
