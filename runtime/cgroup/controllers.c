@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
@@ -97,14 +98,16 @@ static bool has_processes(int fd)
 static void enable_at(
 	int fd, const char *level, unsigned int mask, unsigned int have, struct refusal *refusal)
 {
-	bool is_root = strcmp(level, "/") == 0;
+	bool only_threaded = ((mask | have) & ~(unsigned int)THREADED) == 0;
+	/* The root, which may have processes, is the one without a type; a namespace's root has. */
+	bool is_root = only_threaded && faccessat(fd, "cgroup.type", F_OK, 0) < 0;
 	int status;
 
 	/*
 	 * With a process of its own, a cgroup that hands down threaded controllers only would turn
 	 * into a threaded domain, and the one below into one that no process can enter.
 	 */
-	if (!is_root && ((mask | have) & ~(unsigned int)THREADED) == 0 && has_processes(fd)) {
+	if (only_threaded && !is_root && has_processes(fd)) {
 		refuse(refusal, level, EBUSY);
 		return;
 	}
@@ -118,7 +121,8 @@ static void enable_at(
 	for (unsigned int rest = mask; rest != 0; rest &= rest - 1) {
 		unsigned int one = rest & -rest;
 
-		if ((one & THREADED) != 0 && !is_root && has_processes(fd))
+		if ((one & THREADED) != 0 && has_processes(fd) &&
+			faccessat(fd, "cgroup.type", F_OK, 0) == 0)
 			continue;
 		status = write_controllers(fd, one);
 		if (status < 0)

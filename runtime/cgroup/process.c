@@ -17,6 +17,9 @@
 
 #define FREEZE_MILLISECONDS 10000
 
+/* To hold still for signals; a process that does not stop gets its signal all the same. */
+#define HOLD_MILLISECONDS 500
+
 int cgroup_entry_error(int fd, int errnum, struct error *err)
 {
 	char type[64] = "", controllers[256] = "";
@@ -107,9 +110,9 @@ int cgroup_populated(int fd)
 	return status < 0 ? status : value != 0;
 }
 
-int cgroup_freeze(int fd, bool freeze, struct error *err)
+static int freeze_within(int fd, bool freeze, int milliseconds, struct error *err)
 {
-	int64_t deadline = cgroup_now() + FREEZE_MILLISECONDS;
+	int64_t deadline = cgroup_now() + milliseconds;
 	int status = cgroup_file_write(fd, "cgroup.freeze", freeze ? "1" : "0");
 
 	if (status < 0)
@@ -127,9 +130,14 @@ int cgroup_freeze(int fd, bool freeze, struct error *err)
 	}
 	if (status == -ETIMEDOUT)
 		return error_say(err, ETIMEDOUT,
-			"cgroup.freeze: not thawed after %d s: is a cgroup above it frozen?",
-			FREEZE_MILLISECONDS / 1000);
+			"cgroup.freeze: not thawed after %d ms: is a cgroup above it frozen?",
+			milliseconds);
 	return error_set(err, -status, "cgroup.events: wait for frozen %d", freeze);
+}
+
+int cgroup_freeze(int fd, bool freeze, struct error *err)
+{
+	return freeze_within(fd, freeze, FREEZE_MILLISECONDS, err);
 }
 
 /*
@@ -140,7 +148,7 @@ static int signal_each(int fd, int signal, struct error *err)
 {
 	_cleanup_(pid_list_free) struct pid_list list = { 0 };
 	bool was_frozen = cgroup_frozen(fd) == 1;
-	int status = was_frozen ? 0 : cgroup_freeze(fd, true, NULL);
+	int status = was_frozen ? 0 : freeze_within(fd, true, HOLD_MILLISECONDS, NULL);
 	/* A cgroup that will not freeze gets the signal as well as can be. */
 	bool thaw = !was_frozen && status == 0;
 
