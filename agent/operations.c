@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/network.h"
 #include "agent/process.h"
 #include "agent/protocol.h"
 #include "agent/system.h"
@@ -18,6 +19,7 @@
 #include "runtime/ns/seccomp.h"
 
 #define KILL_WAIT_MS 2000
+#define NETWORK_SLOTS_MAX 64 /* more than a machine has */
 
 /* What an op gets, and what it may add to its answer. */
 struct request {
@@ -276,6 +278,37 @@ static int op_clock(struct request *request, struct error *err)
 		seconds, nanoseconds, request->message->bytes, request->message->n_bytes, err);
 }
 
+static int get_slots(const struct request *request, unsigned int *slots, size_t room,
+	size_t *ret_count, struct error *err)
+{
+	const struct json_value *list = json_get(&request->message->json, "slots");
+	uint64_t slot;
+
+	*ret_count = 0;
+	if (list == NULL)
+		return 0;
+	if (list->type != JSON_ARRAY || list->count > room)
+		return error_say(err, EPROTO, "slots that are no list, or too many");
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (json_uint64(&list->items[i], &slot) < 0 || slot > UINT16_MAX)
+			return error_say(err, EPROTO, "a slot that is none");
+		slots[(*ret_count)++] = (unsigned int)slot;
+	}
+	return 0;
+}
+
+static int op_network(struct request *request, struct error *err)
+{
+	unsigned int slots[NETWORK_SLOTS_MAX];
+	const char *description = NULL;
+	size_t n_slots = 0;
+	int status = need_string(request, "description", &description, err);
+
+	if (status == 0)
+		status = get_slots(request, slots, NETWORK_SLOTS_MAX, &n_slots, err);
+	return status < 0 ? status : network_apply(description, slots, n_slots, err);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct request *request, struct error *err);
@@ -291,6 +324,7 @@ static const struct {
 	{ "sync", op_sync },
 	{ "pids", op_pids },
 	{ "update", op_update },
+	{ "network", op_network },
 	{ "clock", op_clock },
 };
 

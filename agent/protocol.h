@@ -12,21 +12,27 @@
  * is answered by one message, {} or {"errno": N, "error": "one line"}. Events have an "event" and
  * come at any time on the control connection of the process that they are of.
  *
- *   op       members                                answer, and what it means
- *   -------- --------------------------------------
- * ------------------------------------------------ hello    version from the agent, on the
- * connection that it dials open     (none)                                 {token}: this connection
- * stands for a process stream   token, fd (0, 1, 2)                    {}: from now on this
- * connection is raw create   id, config, network; bytes: the        {}: the container is at its
- * start gate compiled seccomp filter (or none) start    (none)                                 {}:
- * the program is executed exec     id, process, cgroup; bytes as above    {}: the program is
- * executed signal   signal, all                            {} resize   rows, columns {} kill     id
- * {}: all are killed, written data is synced sync     (none)                                 {}:
- * written data is synced pids     id                                     {pids: [guest pids],
- * table: "ps -ef"'s lines} stats    id                                     what events --stats
- * shows of the guest's cgroup update   id, resources                          {} clock    seconds,
- * nanoseconds; bytes: entropy   {}: the guest's clock is set, its pool is seeded events exit:
- * status (0 … 255, 128 + N by signal N) oom: the container ran out of memory log: level, message
+ * Requests, with the members they have and what is answered besides {}:
+ *
+ *   hello     version; by the agent, on the connection that it dials
+ *   open      this connection stands for a process; answer: token
+ *   stream    token, fd (0, 1, 2); from the answer on this connection is raw
+ *   create    id, config, exports; bytes: the compiled seccomp filter, or none. When it is
+ *             answered the container is at its start gate
+ *   start     the program is executed when it is answered
+ *   exec      id, process, cgroup; bytes as above; the program is executed when it is answered
+ *   signal    signal, all
+ *   resize    rows, columns
+ *   kill      id; when it is answered all are killed, and written data is synced
+ *   sync      when it is answered written data is synced
+ *   pids      id; answer: pids
+ *   update    id, resources
+ *   network   description (net_description.h, as a string), slots (numbers of device slots that
+ *             were filled after the boot, or none); the guest's interfaces are as described
+ *   clock     seconds, nanoseconds; bytes: entropy. The guest's clock is set, its pool is seeded
+ *
+ * Events: exit with status (0 to 255, 128 + N by signal N), oom (the container ran out of memory),
+ * log with level and message.
  *
  * Both ends check lengths before they allocate, and types before they use a value; a peer that
  * breaks the rules loses its connection, and nothing else.

@@ -17,6 +17,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "runtime/ns/net_devices.h"
 
 #define ENTROPY_MAX 512
 
@@ -56,6 +57,9 @@ int system_set_up(struct error *err)
 	}
 	mkdir("/tmp", 01777);
 	raise_limits();
+	/* The containers have the guest's own network namespace. */
+	if (net_loopback_up(err) < 0)
+		return -err->errnum;
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	return 0;
 }
@@ -80,16 +84,17 @@ void system_sync(void)
 
 static void stir(const void *entropy, size_t length)
 {
-	struct {
-		struct rand_pool_info info;
-		unsigned char bytes[ENTROPY_MAX];
-	} pool = { .info = { .entropy_count = (int)length * 8, .buf_size = (int)length } };
+	struct rand_pool_info *pool;
 	_cleanup_close_ int random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+	_cleanup_free_ void *bytes = calloc(1, sizeof(*pool) + length);
 
-	if (random < 0)
+	if (random < 0 || bytes == NULL)
 		return;
-	memcpy(pool.bytes, entropy, length);
-	ioctl(random, RNDADDENTROPY, &pool);
+	pool = bytes;
+	pool->entropy_count = (int)length * 8;
+	pool->buf_size = (int)length;
+	memcpy(pool->buf, entropy, length);
+	ioctl(random, RNDADDENTROPY, pool);
 	ioctl(random, RNDRESEEDCRNG);
 }
 

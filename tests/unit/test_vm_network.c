@@ -28,6 +28,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/netlink.h"
+#include "runtime/vm/net_configure.h"
 #include "runtime/vm/net_inspect.h"
 
 #define HEADER 12 /* struct virtio_net_hdr_mrg_rxbuf */
@@ -333,6 +334,131 @@ static void wrong_descriptions_are_refused(void **state)
 	}
 }
 
+/* ---- the guest's side ----------------------------------------------------------------------- */
+
+/* A guest: a namespace of its own with a card of the same hardware address and another name. */
+static int make_guest(const char *commands)
+{
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	int guest = open_own();
+	assert_int_equal(run(commands), 0);
+	return guest;
+}
+
+static void sort_routes(struct net_description *description)
+{
+	for (size_t i = 1; i < description->n_routes; i++) {
+		for (size_t j = i; j > 0; j--) {
+			struct net_route *a = &description->routes[j - 1], *b = a + 1, swap = *a;
+
+			if (memcmp(&a->destination, &b->destination, sizeof(a->destination)) <= 0)
+				break;
+			*a = *b;
+			*b = swap;
+		}
+	}
+}
+
+static char *describe_here(void)
+{
+	struct net_namespace namespace = { 0 };
+	struct error err = ERROR_INIT;
+	char *text = NULL;
+	_cleanup_close_ int netlink = netlink_open(&err);
+
+	assert_int_equal(net_inspect(netlink, &namespace, &err), 0);
+	sort_routes(&namespace.description);
+	assert_int_equal(net_description_write(&namespace.description, &text, &err), 0);
+	net_namespace_free(&namespace);
+	return text;
+}
+
+static void a_guest_gets_what_is_described(void **state)
+{
+	struct vm_network network = scan("first", false, 1);
+	struct net_description description = { 0 };
+	struct error err = ERROR_INIT;
+	char *wanted = NULL;
+
+	(void)state;
+	assert_int_equal(net_description_read(network.description, strlen(network.description),
+				 &description, &err),
+		0);
+	sort_routes(&description);
+	assert_int_equal(net_description_write(&description, &wanted, &err), 0);
+
+	/* Another interface has the name; a card comes while it is waited for. */
+	int guest = make_guest(
+		"ip link set lo up; ip link add eth0 type bridge; ip link set eth0 up;"
+		"(sleep 0.2; ip link add card address 02:00:00:00:00:07 type veth "
+		"peer name peer; ip link set peer addrgenmode none; ip link set peer up) & "
+		"true");
+	if (net_wait_for_interfaces(&description, 5000, &err) < 0 ||
+		net_configure(&description, &err) < 0)
+		fail_msg("%s", err.message);
+	char *got = describe_here();
+	/* The other end of the pair is no part of the comparison. */
+	assert_has(got, "\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:07\",\"mtu\":1400,\"up\":true");
+	assert_string_equal(strstr(got, "\"routes\""), strstr(wanted, "\"routes\""));
+	assert_has(got, "\"address\":\"10.7.7.1\",\"prefix\":32,\"peer\":\"10.7.7.2\"");
+	assert_has(got, "\"address\":\"10.9.9.9\",\"prefix\":32,\"scope\":253");
+	assert_has(got, "\"address\":\"fd00::3\",\"prefix\":64");
+	assert_has(got, "{\"address\":\"10.1.2.9\",\"mac\":\"02:00:00:00:00:09\"}");
+
+	/* Again, as at start: nothing changes, nothing fails. */
+	if (net_configure(&description, &err) < 0)
+		fail_msg("%s", err.message);
+	char *again = describe_here();
+	assert_string_equal(again, got);
+
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+	close(guest);
+	free(again);
+	free(got);
+	free(wanted);
+	net_description_free(&description);
+	vm_network_free(&network);
+	remove_all("first");
+}
+
+static void two_cards_may_swap_their_names(void **state)
+{
+	const char text[] =
+		"{\"interfaces\":[{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,"
+		"\"up\":true},{\"name\":\"eth1\",\"mac\":\"02:00:00:00:00:02\",\"mtu\":1500}]}";
+	struct net_description description = { 0 };
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(net_description_read(text, sizeof(text) - 1, &description, &err), 0);
+	int guest = make_guest("ip link add eth0 address 02:00:00:00:00:02 type veth peer name "
+			       "eth1 address 02:00:00:00:00:01 && ip link set eth0 up");
+	if (net_configure(&description, &err) < 0)
+		fail_msg("%s", err.message);
+	char *got = describe_here();
+	assert_has(got, "\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,\"up\":true");
+	assert_has(
+		got, "\"name\":\"eth1\",\"mac\":\"02:00:00:00:00:02\",\"mtu\":1500,\"up\":false");
+	free(got);
+	net_description_free(&description);
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+	close(guest);
+}
+
+static void a_card_that_does_not_come_is_named(void **state)
+{
+	const char text[] = "{\"interfaces\":[{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:0f\"}]}";
+	struct net_description description = { 0 };
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(net_description_read(text, sizeof(text) - 1, &description, &err), 0);
+	assert_int_equal(net_wait_for_interfaces(&description, 50, &err), -ENODEV);
+	assert_has(err.message, "no network card 02:00:00:00:00:0f for interface eth0 after 50 ms");
+	assert_int_equal(net_configure(&description, &err), -ENODEV);
+	net_description_free(&description);
+}
+
 /* ---- packets -------------------------------------------------------------------------------- */
 
 static int open_packets(const char *interface)
@@ -614,6 +740,9 @@ int main(void)
 		cmocka_unit_test(short_messages_of_the_kernel_are_passed_over),
 		cmocka_unit_test(a_namespace_is_described),
 		cmocka_unit_test(wrong_descriptions_are_refused),
+		cmocka_unit_test(a_guest_gets_what_is_described),
+		cmocka_unit_test(two_cards_may_swap_their_names),
+		cmocka_unit_test(a_card_that_does_not_come_is_named),
 		cmocka_unit_test(packets_cross_with_one_queue_and_with_several),
 		cmocka_unit_test(the_namespace_itself_does_not_answer),
 		cmocka_unit_test(a_tap_says_nothing_of_its_own),
