@@ -97,6 +97,20 @@ def podman_config(args, seccomp, files):
     return config
 
 
+def limits_config(args, seccomp, files):
+    """podman_config() with every limit that a caller ordinarily sets, and a device filter."""
+    config = podman_config(args, seccomp, files)
+    config["linux"]["resources"] = {
+        "memory": {"limit": 512 << 20, "reservation": 256 << 20, "swap": 1 << 30},
+        "cpu": {"shares": 512, "quota": 50000, "period": 100000, "cpus": "0", "mems": "0"},
+        "pids": {"limit": 1000},
+        "devices": [{"allow": False, "access": "rwm"},
+                    {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rwm"},
+                    {"allow": True, "type": "b", "major": 8, "access": "r"}],
+    }
+    return config
+
+
 def compile_seccomp(profile, path):
     """Compiles an OCI seccomp profile with libseccomp into the filter that the floor loads."""
     lib = ctypes.CDLL("libseccomp.so.2", use_errno=True)
