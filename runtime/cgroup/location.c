@@ -146,6 +146,12 @@ char *cgroup_slice_path(const char *slice, struct error *err)
 			room += i + strlen("/.slice");
 	}
 
+	/* Each '-' repeats all that is before it: the path grows with the square of the name. */
+	if (room > PATH_MOST) {
+		error_set(err, ENAMETOOLONG, "linux.cgroupsPath: slice '%.40s…'", slice);
+		return NULL;
+	}
+
 	char *path = calloc(1, room), *end = path;
 
 	if (path == NULL) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,36 +133,33 @@ int cgroup_remove_below(int fd, int64_t deadline)
 {
 	_cleanup_close_ int here = -EBADF;
 	uint64_t depth = 0;
-	bool stuck = false;
+	ino_t emptied = 0;
 
 	for (;;) {
-		int at = depth > 0 ? here : fd, next = -EBADF;
-		int status = remove_children(at, &next);
+		int next = -EBADF;
+		int status = remove_children(depth > 0 ? here : fd, &next);
+		struct stat child;
 
 		if (status < 0)
 			return status;
 		if (status == 0 && depth == 0)
 			return 0;
 		if (status == 1) {
-			/* Empty below and still busy: a process that is not quite gone. */
-			if (stuck &&
-				cgroup_wait_event(next, "populated", 0, cgroup_now() + 2) < 0 &&
-				cgroup_now() >= deadline) {
-				close(next);
-				return -EBUSY;
-			}
 			if (cgroup_now() >= deadline) {
 				close(next);
 				return -EBUSY;
 			}
+			/* Nothing is below and it is still busy: a process that is not quite gone.
+			 */
+			if (fstat(next, &child) == 0 && child.st_ino == emptied)
+				poll(NULL, 0, 1);
 			depth++;
-			stuck = false;
 		} else {
 			next = openat(here, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 			if (next < 0)
 				return -errno;
+			emptied = fstat(here, &child) == 0 ? child.st_ino : 0;
 			depth--;
-			stuck = true;
 		}
 		close_fd(here);
 		here = next;

@@ -228,6 +228,21 @@ files() {
 	is "$output" gone
 }
 
+@test "a container manager in the container makes containers with limits of their own; exec still works" {
+	all_capabilities
+	config '.mounts |= map(if .destination == "/sys/fs/cgroup" then .options -= ["ro"] else . end)
+		| .linux.maskedPaths = [] | .linux.readonlyPaths = []'
+	mount_at /mnt bind /tmp/t bind,rw
+	resources '{"memory": {"limit": 67108864}}'
+	program sh -c 'cd /sys/fs/cgroup && mkdir manager && echo $$ >manager/cgroup.procs && cd /mnt/bundles/*/inner &&
+		for i in 1 2; do /mnt/caisson --root /dev/shm/root run inner; done >/dev/shm/log 2>&1; touch /dev/shm/done; sleep 1000'
+	inner=$(jq -c '.root.path = "/mnt/rootfs" | .linux.resources = {memory: {limit: 33554432}}
+		| .process.args = ["cat", "/sys/fs/cgroup/memory.max", "/proc/self/cgroup"]' "$lib/default.json")
+	target 'mkdir $bundle/inner && echo "$1" >$bundle/inner/config.json && cd $bundle && caisson run -d $id && shm=/proc/$(pid_of $id)/root/dev/shm &&
+		eventually test -e $shm/done; cat $shm/log; caisson exec $id cat /proc/self/cgroup' "$inner"
+	is "$output" $'33554432\n0::/\n33554432\n0::/\n0::/manager'
+}
+
 @test "--cgroup-manager disabled: the caller's cgroup is used as it is" {
 	program sleep 1000
 	target 'cd $bundle && caisson --cgroup-manager disabled run -d $id && [ "$(cgroup_of $(pid_of $id))" = "$(cgroup_of self)" ] && echo same; caisson --cgroup-manager disabled delete -f $id'

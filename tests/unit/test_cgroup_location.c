@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,6 +150,19 @@ static void test_slice(void **state)
 	slice_is("a/b.slice", NULL);
 }
 
+static void test_slice_too_deep(void **state)
+{
+	char slice[256] = "", *end = slice;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	for (int i = 0; i < 120; i++)
+		end += sprintf(end, "a-");
+	strcpy(end, "a.slice");
+	assert_null(cgroup_slice_path(slice, &err));
+	assert_int_equal(err.errnum, ENAMETOOLONG);
+}
+
 static void test_controllers(void **state)
 {
 	(void)state;
@@ -186,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_own_path),
 		cmocka_unit_test(test_systemd),
 		cmocka_unit_test(test_slice),
+		cmocka_unit_test(test_slice_too_deep),
 		cmocka_unit_test(test_controllers),
 		cmocka_unit_test(test_text),
 	};
