@@ -16,6 +16,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 #include "runtime/isolation.h"
+#include "runtime/vm/vm.h"
 
 #define OPTIONS_MAX 64
 #define FIRST_LONG 256 /* getopt's value of the first option; letters are below */
@@ -221,38 +222,45 @@ static const struct isolation *choose_isolation(
 		[SETTINGS_ISOLATION_AUTO] = "auto",
 	};
 	const char *name = flag != NULL ? flag : names[settings->isolation];
-	const struct isolation *isolation = isolation_find(strcmp(name, "auto") == 0 ? "vm" : name);
+	struct error reason = ERROR_INIT;
 
-	if (isolation == NULL && strcmp(name, "auto") == 0) {
-		log_info("isolation auto: this caisson has no vm isolation, using namespaces");
-		isolation = isolation_find("namespace");
+	if (strcmp(name, "auto") == 0) {
+		name = "vm";
+		if (vm_is_possible(&settings->vm, &reason) < 0) {
+			log_info("isolation auto: using namespaces, not a virtual machine: %s",
+				reason.message);
+			name = "namespace";
+		}
 	}
+	const struct isolation *isolation = isolation_find(name);
 	if (isolation == NULL)
-		error_say(err, EINVAL, "isolation %s: this caisson has only namespace", name);
+		error_say(err, EINVAL, "--isolation %s: must be namespace, vm or auto", name);
 	return isolation;
 }
 
 int cli_open_runtime(struct cli *cli, bool create, struct error *err)
 {
-	_cleanup_(settings_free) struct settings settings;
+	const struct settings *settings = &cli->settings;
 	enum cgroup_manager manager;
 	const struct isolation *isolation;
-	int status = settings_load(SETTINGS_PATH, &settings, err);
+	int status = settings_load(cli->settings_file != NULL ? cli->settings_file : SETTINGS_PATH,
+		&cli->settings, err);
 
 	if (status < 0)
 		return status;
-	manager = settings_manager(&settings);
+	manager = settings_manager(settings);
 	if (cli->cgroup_manager != NULL)
 		status = find_cgroup_manager(cli->cgroup_manager, &manager, err);
-	isolation = status < 0 ? NULL : choose_isolation(cli->isolation, &settings, err);
+	isolation = status < 0 ? NULL : choose_isolation(cli->isolation, settings, err);
 	if (isolation == NULL)
 		return -EINVAL;
-	status = runtime_open(cli->root != NULL ? cli->root : settings.root, cli->rootless, create,
+	status = runtime_open(cli->root != NULL ? cli->root : settings->root, cli->rootless, create,
 		&cli->runtime, err);
 	if (status < 0)
 		return status;
 	cli->runtime.cgroup_manager = manager;
 	cli->runtime.isolation = isolation;
+	cli->runtime.vm = &settings->vm;
 	return 0;
 }
 

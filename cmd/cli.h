@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "config/settings.h"
 #include "runtime/runtime.h"
 
 struct error;
@@ -18,6 +19,8 @@ struct cli {
 	const char *cgroup_manager; /* --cgroup-manager, NULL: cgroupfs */
 	const char *isolation;	    /* --isolation, NULL: the settings' */
 	int rootless;		    /* --rootless: 1, 0, or -1 for auto */
+	const char *settings_file;  /* --settings, NULL: /etc/caisson/config.json */
+	struct settings settings;   /* read by cli_open_runtime() */
 	struct runtime runtime;	    /* open once a command called cli_open_runtime() */
 };
 

@@ -38,7 +38,8 @@ static void print_help(void)
 	       "  --systemd-cgroup            the same as --cgroup-manager systemd\n"
 	       "  --cgroup-manager MANAGER    cgroupfs, systemd or disabled\n"
 	       "  --rootless auto|true|false  whether the caller is less than root\n"
-	       "  --isolation namespace       how new containers are isolated\n"
+	       "  --isolation namespace|vm|auto  how new containers are isolated\n"
+	       "  --settings FILE             in place of /etc/caisson/config.json\n"
 	       "  --version, -v               show the version\n"
 	       "  --help, -h                  show this; 'caisson COMMAND --help' for a command\n");
 }
@@ -78,6 +79,7 @@ static int run_command(struct cli *cli, const char *name, int argc, char **argv,
 		return cli_fail(&err);
 	int status = command->run(cli, argc, argv);
 	runtime_close(&cli->runtime);
+	settings_free(&cli->settings);
 	return status;
 }
 
@@ -95,6 +97,7 @@ int main(int argc, char **argv)
 		{ "cgroup-manager", 0, "MANAGER", "", CLI_STRING, &cli.cgroup_manager },
 		{ "rootless", 0, "WHEN", "", CLI_STRING, &flags.rootless },
 		{ "isolation", 0, "NAME", "", CLI_STRING, &cli.isolation },
+		{ "settings", 0, "FILE", "", CLI_STRING, &cli.settings_file },
 		{ "version", 'v', NULL, "", CLI_FLAG, &flags.version },
 		{ "help", 'h', NULL, "", CLI_FLAG, &flags.help },
 	};

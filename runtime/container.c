@@ -11,11 +11,11 @@
 #include "lib/json.h"
 #include "runtime/isolation.h"
 
-extern const struct isolation namespace_isolation;
+extern const struct isolation namespace_isolation, vm_isolation;
 
 const struct isolation *isolation_find(const char *name)
 {
-	static const struct isolation *const all[] = { &namespace_isolation };
+	static const struct isolation *const all[] = { &namespace_isolation, &vm_isolation };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		if (strcmp(all[i]->name, name) == 0)

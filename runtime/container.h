@@ -55,7 +55,7 @@ struct create_options {
 	bool no_pivot, no_new_keyring;
 	bool attached;	    /* the caller starts it itself at once: no gate for another command */
 	bool want_terminal; /* hand the terminal's master to the caller (no console socket) */
-	const int *stdio; /* three fds for its stdin, stdout and stderr; NULL: the caller's own */
+	const int *stdio;   /* three fds for its stdin, stdout and stderr; NULL: the caller's own */
 	const struct seccomp_filter *seccomp; /* compiled already; NULL: as config.json says */
 };
 

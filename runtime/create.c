@@ -116,6 +116,12 @@ static int locate_cgroup(struct creation *creation, struct error *err)
 	const struct oci_namespace *user = &linux->namespaces[OCI_NAMESPACE_USER];
 	const struct runtime *runtime = creation->container->runtime;
 
+	const struct oci_resources *resources = linux->resources.set ? &linux->resources : NULL;
+	if (resources != NULL && creation->init.isolation->limit != NULL) {
+		creation->init.isolation->limit(
+			&creation->init, resources, &creation->host_resources);
+		resources = &creation->host_resources;
+	}
 	creation->request = (struct cgroup_request){
 		.devices_later = true,
 		.manager = runtime->cgroup_manager,
@@ -126,7 +132,7 @@ static int locate_cgroup(struct creation *creation, struct error *err)
 			linux->namespaces[OCI_NAMESPACE_CGROUP].set,
 		.owner_uid = host_id_of_root(&linux->uid_mappings),
 		.owner_gid = host_id_of_root(&linux->gid_mappings),
-		.resources = linux->resources.set ? &linux->resources : NULL,
+		.resources = resources,
 		.annotations = &creation->container->config.annotations,
 	};
 	return cgroup_locate(&creation->request, &creation->cgroup, err);
@@ -177,6 +183,7 @@ static int prepare_rootfs(struct creation *creation, struct error *err)
 		.no_pivot = init->options->no_pivot,
 		.cgroup_path = creation->cgroup.path,
 		.notify_socket_directory = notify,
+		.keep_binds = init->isolation->exports,
 	};
 	return rootfs_prepare(&options, &init->rootfs, err);
 }
@@ -303,6 +310,8 @@ static void creation_free(struct creation *creation)
 {
 	struct container_init *init = &creation->init;
 
+	if (init->isolation->prepare_free != NULL)
+		init->isolation->prepare_free(init);
 	namespaces_close(&init->namespaces);
 	rootfs_free(init->rootfs);
 	seccomp_filter_free(&init->seccomp);

@@ -19,6 +19,7 @@ struct creation {
 	struct container *container;
 	struct container_init init;
 	struct cgroup_request request;
+	struct oci_resources host_resources; /* where the isolation has its own limits */
 	struct cgroup_location cgroup;
 	bool recorded; /* the state directory is there */
 	int cgroup_fd;

@@ -31,6 +31,7 @@
 #include "lib/socket.h"
 #include "runtime/channel.h"
 #include "runtime/creation.h"
+#include "runtime/exec.h"
 #include "runtime/gate.h"
 #include "runtime/isolation.h"
 #include "runtime/ns/console.h"
@@ -41,24 +42,6 @@
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
 #endif
-
-struct joining {
-	struct container *container;
-	const struct exec_options *options;
-	struct process_setup setup;
-	struct seccomp_filter seccomp;
-	int flags;   /* CLONE_NEW… of the namespaces that are not the caller's */
-	bool by_two; /* a process in between enters the user namespace first */
-	int init;    /* pidfd of the container's first process */
-	int cgroup;
-	int channel[2];
-	int console_socket;
-	int pidfd;
-	pid_t pid;
-	int terminal;
-	const char *extra_env[3];
-	char listen_fds[24];
-};
 
 static const struct {
 	const char *name;
@@ -142,7 +125,7 @@ static pid_t clone_into(int cgroup, bool sibling, int *pidfd)
 
 /* In the new process: into the container's namespaces. Its root and working directory are theirs
  * then. */
-static int enter(struct joining *joining, struct error *err)
+static int enter(struct container_process *joining, struct error *err)
 {
 	int flags = joining->flags & ~(joining->by_two ? 0 : CLONE_NEWPID);
 
@@ -162,7 +145,7 @@ static int enter(struct joining *joining, struct error *err)
 	return 0;
 }
 
-static int open_terminal(struct joining *joining, struct error *err)
+static int open_terminal(struct container_process *joining, struct error *err)
 {
 	const struct oci_process *process = joining->options->process;
 	_cleanup_close_ int master = -EBADF;
@@ -184,20 +167,20 @@ static int open_terminal(struct joining *joining, struct error *err)
 
 static int announce_listener(int fd, void *data, struct error *err)
 {
-	const struct joining *joining = data;
+	const struct container_process *joining = data;
 	int status = channel_send(joining->channel[1], CHANNEL_LISTENER, fd, NULL, -EBADF);
 
 	return status < 0 ? error_set(err, -status, "announce the seccomp listener") : 0;
 }
 
 /* Somebody waits to hear of the process, or to take its listener, before its program runs. */
-static bool is_published(const struct joining *joining)
+static bool is_published(const struct container_process *joining)
 {
 	return joining->options->pid_file != NULL || joining->options->pidfd_socket != NULL ||
 		(joining->setup.seccomp != NULL && joining->setup.seccomp->listener);
 }
 
-static int run_inside(struct joining *joining, struct error *err)
+static int run_inside(struct container_process *joining, struct error *err)
 {
 	_cleanup_free_ char *program = NULL;
 	_cleanup_close_ int listener = -EBADF;
@@ -216,8 +199,9 @@ static int run_inside(struct joining *joining, struct error *err)
 	if (status < 0)
 		return status;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	const struct isolation *isolation = joining->container->isolation;
 	status = open_terminal(joining, err);
-	if (status == 0)
+	if (status == 0 && isolation->exec_run == NULL)
 		status = process_prepare(&joining->setup, &program, &listener, err);
 	if (status == 0 && is_published(joining)) {
 		status = channel_send(joining->channel[1], CHANNEL_READY, 0, NULL, -EBADF);
@@ -227,18 +211,21 @@ static int run_inside(struct joining *joining, struct error *err)
 	if (status < 0)
 		return status;
 	prctl(PR_SET_PDEATHSIG, 0);
+	if (isolation->exec_run != NULL)
+		return isolation->exec_run(joining, err);
 	return process_execute(&joining->setup, program, err);
 }
 
-static _Noreturn void be_new_process(struct joining *joining)
+static _Noreturn void be_new_process(struct container_process *joining)
 {
 	struct error err = ERROR_INIT;
 
 	fds_take_stdio(joining->options->stdio);
 	/* Nothing else of the host's comes along into the container (CVE-2024-21626). */
-	int keep[] = { joining->channel[1], joining->init };
+	int keep[CONTAINER_PROCESS_KEEP + 2] = { joining->channel[1], joining->init };
 
-	fds_close_except(3 + joining->options->preserve_fds, keep, sizeof(keep) / sizeof(*keep));
+	memcpy(keep + 2, joining->keep, joining->n_keep * sizeof(*keep));
+	fds_close_except(3 + joining->options->preserve_fds, keep, 2 + joining->n_keep);
 	log_set_sink(channel_log, &joining->channel[1], LOG_LEVEL_DEBUG);
 	signals_reset();
 	run_inside(joining, &err);
@@ -246,7 +233,7 @@ static _Noreturn void be_new_process(struct joining *joining)
 	_exit(err.errnum == ENOENT ? 127 : 126);
 }
 
-static int take_listener(struct joining *joining, int number, struct error *err)
+static int take_listener(struct container_process *joining, int number, struct error *err)
 {
 	const struct oci_seccomp *seccomp = &joining->container->config.linux.seccomp;
 	_cleanup_free_ char *json = state_specification_json(
@@ -260,7 +247,7 @@ static int take_listener(struct joining *joining, int number, struct error *err)
 	return seccomp_notify_send(seccomp, json, joining->pid, listener, err);
 }
 
-static int adopt(struct joining *joining, pid_t pid, struct error *err)
+static int adopt(struct container_process *joining, pid_t pid, struct error *err)
 {
 	while (waitpid(joining->pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
@@ -270,8 +257,8 @@ static int adopt(struct joining *joining, pid_t pid, struct error *err)
 	return joining->pidfd < 0 ? error_set(err, errno, "open process %d", pid) : 0;
 }
 
-static int answer(
-	struct joining *joining, const struct channel_message *message, int *fd, struct error *err)
+static int answer(struct container_process *joining, const struct channel_message *message, int *fd,
+	struct error *err)
 {
 	switch ((enum channel_type)message->type) {
 	case CHANNEL_LOG:
@@ -294,7 +281,7 @@ static int answer(
 }
 
 /* Up to READY, or (once the word was given) up to the execution of the program. */
-static int converse(struct joining *joining, bool until_executed, struct error *err)
+static int converse(struct container_process *joining, bool until_executed, struct error *err)
 {
 	struct channel_message message;
 
@@ -316,7 +303,7 @@ static int converse(struct joining *joining, bool until_executed, struct error *
 	return 0;
 }
 
-static int open_cgroup(struct joining *joining, struct error *err)
+static int open_cgroup(struct container_process *joining, struct error *err)
 {
 	const struct cgroup_location *location = &joining->container->state.cgroup;
 
@@ -336,7 +323,7 @@ static int open_cgroup(struct joining *joining, struct error *err)
  * Where the container manages cgroups itself, its own may hold no process ("no internal processes",
  * cgroups(7)): then the new one goes where the first process is.
  */
-static int open_cgroup_of_init(struct joining *joining)
+static int open_cgroup_of_init(struct container_process *joining)
 {
 	char path[PATH_MAX + 64];
 	struct cgroup_location location = joining->container->state.cgroup;
@@ -374,7 +361,7 @@ static int check_running(const struct container *container, bool ignore_paused, 
 		container_status_name(status));
 }
 
-static int prepare(struct joining *joining, struct error *err)
+static int prepare(struct container_process *joining, struct error *err)
 {
 	struct container *container = joining->container;
 	const struct exec_options *options = joining->options;
@@ -417,6 +404,12 @@ static int prepare(struct joining *joining, struct error *err)
 		.announce_listener = announce_listener,
 		.announce_data = joining,
 	};
+	if (container->isolation->exec_prepare != NULL) {
+		int prepared = container->isolation->exec_prepare(joining, err);
+
+		if (prepared < 0)
+			return prepared;
+	}
 	if (options->console_socket == NULL)
 		return 0;
 	joining->console_socket = socket_connect_at(
@@ -425,7 +418,7 @@ static int prepare(struct joining *joining, struct error *err)
 }
 
 /* Children are made in the container's pid namespace; the caller itself stays where it is. */
-static int clone_inside(struct joining *joining, struct error *err)
+static int clone_inside(struct container_process *joining, struct error *err)
 {
 	bool pid_namespace = !joining->by_two && joining->flags & CLONE_NEWPID;
 	_cleanup_close_ int own = -EBADF;
@@ -455,7 +448,7 @@ static int clone_inside(struct joining *joining, struct error *err)
 	return 0;
 }
 
-static int publish(struct joining *joining, struct error *err)
+static int publish(struct container_process *joining, struct error *err)
 {
 	const struct exec_options *options = joining->options;
 	int status = 0;
@@ -470,7 +463,7 @@ static int publish(struct joining *joining, struct error *err)
 	return status < 0 ? error_set(err, -status, "let the new process go on") : 0;
 }
 
-static int exec_in(struct joining *joining, struct error *err)
+static int exec_in(struct container_process *joining, struct error *err)
 {
 	struct container *container = joining->container;
 	int status = check_running(container, joining->options->ignore_paused, err);
@@ -497,8 +490,10 @@ static int exec_in(struct joining *joining, struct error *err)
 	return status < 0 ? status : converse(joining, true, err);
 }
 
-static void joining_free(struct joining *joining)
+static void joining_free(struct container_process *joining)
 {
+	if (joining->container->isolation->exec_free != NULL)
+		joining->container->isolation->exec_free(joining);
 	seccomp_filter_free(&joining->seccomp);
 	close_fd(joining->init);
 	close_fd(joining->cgroup);
@@ -512,7 +507,7 @@ static void joining_free(struct joining *joining)
 int container_exec(struct container *container, const struct exec_options *options,
 	struct exec_process *ret, struct error *err)
 {
-	_cleanup_(joining_free) struct joining joining = {
+	_cleanup_(joining_free) struct container_process joining = {
 		.container = container,
 		.options = options,
 		.init = -EBADF,

@@ -121,6 +121,10 @@ static int build(struct container_init *init, struct error *err)
 		status = sysctl_apply(init->procfs, &init->config->linux.sysctl, err);
 	if (status < 0)
 		return status;
+	if (init->isolation->built != NULL)
+		status = init->isolation->built(init, err);
+	if (status < 0)
+		return status;
 	if (init->config->root.readonly)
 		working_directory_make(rootfs_fd(init->rootfs), init->config->process.cwd);
 	return rootfs_enter(init->rootfs, err);
@@ -154,9 +158,16 @@ static int set_oom_score_early(const struct container_init *init, struct error *
  */
 static void let_go_of_host(const struct container_init *init)
 {
-	int keep[] = { init->channel[1], init->gate, init->procfs };
+	int keep[CONTAINER_INIT_KEEP + 3] = { init->channel[1], init->gate, init->procfs };
 
-	fds_close_except(3 + init->options->preserve_fds, keep, sizeof(keep) / sizeof(*keep));
+	memcpy(keep + 3, init->keep, init->n_keep * sizeof(*keep));
+	fds_close_except(3 + init->options->preserve_fds, keep, 3 + init->n_keep);
+}
+
+/* An isolation that has a guest to serve does so while it waits. */
+static int wait_readable(struct container_init *init, int fd, struct error *err)
+{
+	return init->isolation->wait == NULL ? 0 : init->isolation->wait(init, fd, err);
 }
 
 static int reach_gate(struct container_init *init, struct error *err)
@@ -187,20 +198,25 @@ static int reach_gate(struct container_init *init, struct error *err)
 	status = channel_send(channel, CHANNEL_READY, 0, NULL, -EBADF);
 	if (status < 0)
 		return error_set(err, -status, "tell that the container is ready");
-	return channel_wait_go(channel, err);
+	status = wait_readable(init, channel, err);
+	return status < 0 ? status : channel_wait_go(channel, err);
 }
 
 /* Waits for the word to start; returns the fd that failures are reported on. */
 static int pass_gate(struct container_init *init, struct error *err)
 {
-	if (init->gate < 0) {
-		int status = channel_wait_go(init->channel[1], err);
+	int status;
 
+	if (init->gate < 0) {
+		status = wait_readable(init, init->channel[1], err);
+		if (status == 0)
+			status = channel_wait_go(init->channel[1], err);
 		return status < 0 ? status : init->channel[1];
 	}
 	log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
 	init->channel[1] = close_fd(init->channel[1]);
-	return gate_wait(init->gate, err);
+	status = wait_readable(init, init->gate, err);
+	return status < 0 ? status : gate_wait(init->gate, err);
 }
 
 _Noreturn void container_init_run(struct container_init *init)
@@ -217,13 +233,13 @@ _Noreturn void container_init_run(struct container_init *init)
 		channel_send(init->channel[1], CHANNEL_ERROR, err.errnum, err.message, -EBADF);
 		_exit(1);
 	}
-	int connection = pass_gate(init, &err);
-	if (connection < 0)
+	init->starter = pass_gate(init, &err);
+	if (init->starter < 0)
 		_exit(1);
 	init->gate = close_fd(init->gate);
 	if (run_hooks(init, &init->config->hooks.start_container, "startContainer",
 		    CONTAINER_CREATED, &err) == 0)
 		init->isolation->run(init, &err);
-	gate_report(connection, &err);
+	gate_report(init->starter, &err);
 	_exit(err.errnum == ENOENT ? 127 : 126);
 }

@@ -15,6 +15,9 @@
 struct isolation;
 struct rootfs;
 
+/* Exports of every mount, and devices. */
+#define CONTAINER_INIT_KEEP 256
+
 /* All that was made ready on the creator's side and that the new process works with. */
 struct container_init {
 	const struct runtime *runtime;
@@ -25,16 +28,20 @@ struct container_init {
 	struct namespaces namespaces;
 	struct rootfs *rootfs;
 	const struct seccomp_filter *filter; /* NULL: none */
-	struct seccomp_filter seccomp; /* where it is our own */
+	struct seccomp_filter seccomp;	     /* where it is our own */
 	int dir; /* the state directory, which the new process closes: its lock is the creator's */
 	int channel[2]; /* [0] the creator's end, [1] the new process's */
 	int gate;	/* a listening socket, or -EBADF: the channel is the gate */
+	void *isolation_data;
+	int keep[CONTAINER_INIT_KEEP]; /* the isolation's fds, that come along to the gate */
+	size_t n_keep;
 	char keyring[CONTAINER_ID_MAX + 8];
 	char listen_fds[24];
 	const char *extra_env[4]; /* NULL-terminated */
 
 	/* the new process's own */
 	int procfs;
+	int starter; /* who opened the gate; its end says that the program is executed */
 	char *program;
 	struct process_setup setup;
 };

@@ -17,6 +17,7 @@
 struct checkpoint_options;
 struct container;
 struct container_init;
+struct container_process;
 struct cgroup_stats;
 struct error;
 struct oci_process;
@@ -25,27 +26,48 @@ struct pid_list;
 
 struct isolation {
 	const char *name; /* what --isolation and state say: "namespace", "vm" */
+	bool exports;	  /* the host's files are needed as trees: rootfs_export() */
+
+	/* ---- create: caller's side, before the process is cloned */
 
 	/*
-	 * Caller's side, before the process is cloned: opens every device and export that the other
-	 * side will need, refuses what this isolation cannot honour.
+	 * Opens every device and export that the other side will need, refuses what this isolation
+	 * cannot honour. What it keeps goes to init->isolation_data.
 	 */
 	int (*prepare)(struct container_init *init, struct error *err);
+	void (*prepare_free)(struct container_init *init);
+
+	/* The limits of the host's cgroup, where they are not the container's own. */
+	void (*limit)(const struct container_init *init, const struct oci_resources *wanted,
+		struct oci_resources *ret);
+
+	/* ---- in the container's first process */
+
+	/* The root is built and the host's paths still exist: takes what will be needed of them. */
+	int (*built)(struct container_init *init, struct error *err);
 
 	/*
-	 * In the container's first process, inside its namespaces and root, while it is still
-	 * privileged: takes on everything that can be taken on before the start gate opens.
+	 * Required. Inside its namespaces and root, while it is still privileged: takes on
+	 * everything that can be taken on before the start gate opens.
 	 */
 	int (*become)(struct container_init *init, struct error *err);
 
+	/* Waits until `fd` is readable, for who has other things to serve meanwhile. */
+	int (*wait)(struct container_init *init, int fd, struct error *err);
+
 	/*
-	 * Required. In the same process, once the start gate has opened: turns into the program, or
-	 * into its stand-in. Returns on failure only.
+	 * Required. Once the start gate has opened: turns into the program, or into its stand-in.
+	 * Execution of the program closes init->starter. Returns on failure only.
 	 */
 	int (*run)(struct container_init *init, struct error *err);
 
-	/* On a running container, in the process of whoever calls. `signal` is a signal's number.
-	 */
+	/* ---- exec: as prepare, become and run */
+	int (*exec_prepare)(struct container_process *process, struct error *err);
+	int (*exec_run)(struct container_process *process, struct error *err);
+	void (*exec_free)(struct container_process *process);
+
+	/* ---- on a running container, in the process of whoever calls */
+
 	int (*kill)(struct container *container, int signal, bool all, struct error *err);
 	int (*pause)(struct container *container, struct error *err);
 	int (*resume)(struct container *container, struct error *err);

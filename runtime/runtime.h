@@ -12,6 +12,7 @@
 
 struct error;
 struct isolation;
+struct settings_vm;
 
 struct runtime {
 	int root; /* fd of the state root (--root), -EBADF while nothing was created below it */
@@ -20,6 +21,7 @@ struct runtime {
 	bool rootless;	 /* the caller is not root of the host's initial user namespace */
 	bool privileged; /* the caller may mount in its own mount namespace (CAP_SYS_ADMIN) */
 	const struct isolation *isolation; /* for containers that are created */
+	const struct settings_vm *vm;	   /* for those in a virtual machine */
 };
 
 /*

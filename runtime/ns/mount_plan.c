@@ -204,7 +204,7 @@ int mount_plan_prepare(const struct rootfs_options *options, const struct oci_mo
 /* ---- container's side -------------------------------------------------------------------------
  */
 
-static int execute_bind(struct mount_plan *plan, int root, struct error *err)
+static int execute_bind(struct mount_plan *plan, bool keep, int root, struct error *err)
 {
 	_cleanup_close_ int target = -EBADF;
 	_cleanup_close_ int tree = take_fd(&plan->tree);
@@ -227,7 +227,10 @@ static int execute_bind(struct mount_plan *plan, int root, struct error *err)
 		if (fstatfs(tree, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
 			return error_say(err, EPERM, "only a procfs may be bind-mounted on /proc");
 	}
-	return mount_attach(tree, target, err);
+	int r = mount_attach(tree, target, err);
+	if (r >= 0 && keep)
+		plan->tree = take_fd(&tree);
+	return r;
 }
 
 static int execute_remount(struct mount_plan *plan, int root, struct error *err)
@@ -437,7 +440,7 @@ int mount_plan_execute(
 	if (plan->options.remount)
 		r = execute_remount(plan, root, err);
 	else if (plan->options.bind)
-		r = execute_bind(plan, root, err);
+		r = execute_bind(plan, options->keep_binds, root, err);
 	else
 		r = execute_filesystem(plan, options, root, err);
 	return r < 0 ? prefix_error(err, plan) : 0;

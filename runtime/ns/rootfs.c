@@ -411,6 +411,19 @@ int rootfs_take_procfs(struct rootfs *rootfs)
 	return -EBADF;
 }
 
+int rootfs_export(const struct rootfs *rootfs, size_t mount, struct error *err)
+{
+	if (mount == ROOTFS_EXPORT_ROOT)
+		return mount_clone(rootfs->root, false, err);
+	for (size_t i = 0; i < rootfs->n_mounts; i++) {
+		const struct mount_plan *plan = &rootfs->mounts[i];
+
+		if (plan->index == mount && plan->options.bind && plan->tree >= 0)
+			return mount_clone(plan->tree, plan->options.recursive_bind, err);
+	}
+	return error_say(err, ENOENT, "mounts[%zu] is no bind mount", mount);
+}
+
 void rootfs_free(struct rootfs *rootfs)
 {
 	if (rootfs == NULL)

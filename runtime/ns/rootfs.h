@@ -27,6 +27,7 @@ struct rootfs_options {
 	const char *cgroup_path; /* below the cgroup2 mount: what a cgroup mount shows without a
 				    cgroup namespace */
 	const char *notify_socket_directory; /* host directory to appear at /run/notify, or NULL */
+	bool keep_binds; /* for rootfs_export() */
 };
 
 struct rootfs;
@@ -68,5 +69,15 @@ int rootfs_fd(const struct rootfs *rootfs);
  * of its own, or one with options.
  */
 int rootfs_take_procfs(struct rootfs *rootfs);
+
+#define ROOTFS_EXPORT_ROOT ((size_t)-1)
+
+/*
+ * A detached tree of the root file system (without what is mounted in it), or of the bind mount
+ * `mount` (its index in config.json's mounts) as it was mounted, whatever covers it now. Between
+ * rootfs_mount() and rootfs_enter(), with options->keep_binds. Returns its fd, the caller's;
+ * -ENOENT for a mount that is no bind.
+ */
+int rootfs_export(const struct rootfs *rootfs, size_t mount, struct error *err);
 
 void rootfs_free(struct rootfs *rootfs);

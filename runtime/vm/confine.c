@@ -8,6 +8,7 @@
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -128,17 +129,42 @@ static int load(const struct sock_filter *filter, size_t count, struct error *er
 	return 0;
 }
 
-int confine_drop_capabilities(struct error *err)
+/* Keeps of the permitted and effective sets what `mask` has, and nothing of the others. */
+static int keep_capabilities(uint64_t mask, struct error *err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_set(err, errno, "set no_new_privs");
+	if (mask != 0 && syscall(SYS_capget, &header, data) < 0)
+		return error_set(err, errno, "read the capabilities");
+	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		data[i].permitted &= (uint32_t)(mask >> (32 * i));
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
+	}
 	/* Ambient capabilities go with the permitted and inheritable ones. */
-	if (syscall(SYS_capset, &header, none) < 0)
-		return error_set(err, errno, "drop all capabilities");
+	if (syscall(SYS_capset, &header, data) < 0)
+		return error_set(err, errno, "drop capabilities");
 	return 0;
+}
+
+int confine_drop_capabilities(struct error *err)
+{
+	return keep_capabilities(0, err);
+}
+
+int confine_monitor(struct error *err)
+{
+	static const unsigned int kept[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
+		CAP_FOWNER, CAP_FSETID, CAP_SETGID, CAP_SETUID, CAP_MKNOD, CAP_SETFCAP };
+	uint64_t mask = 0;
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		mask |= UINT64_C(1) << kept[i];
+	int r = keep_capabilities(mask, err);
+	return r < 0 ? r : confine_main_thread(err);
 }
 
 int confine_main_thread(struct error *err)

@@ -11,6 +11,12 @@ struct error;
 int confine_drop_capabilities(struct error *err);
 
 /*
+ * The same but for what the file server needs to act for the guest's users within the container's
+ * namespaces: change owners, modes and ids of files, make nodes.
+ */
+int confine_monitor(struct error *err);
+
+/*
  * Takes system calls from the calling thread, and from those that it makes, that no part of the
  * monitor ever needs: executing, tracing, mounting, changing namespaces, loading code into the
  * kernel. They fail with EPERM. Threads that exist already stay as they are.

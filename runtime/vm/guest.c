@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/vm/guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/protocol.h"
+#include "agent/system.h"
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "runtime/vm/accel/accel.h"
+#include "runtime/vm/loop.h"
+#include "runtime/vm/machine.h"
+#include "runtime/vm/virtio/console.h"
+#include "runtime/vm/virtio/console_log.h"
+#include "runtime/vm/virtio/device.h"
+#include "runtime/vm/virtio/fs.h"
+#include "runtime/vm/virtio/fs/fuse_server.h"
+#include "runtime/vm/virtio/rng.h"
+#include "runtime/vm/virtio/vsock.h"
+
+#define LOG_CAPACITY (64 << 10)
+#define LINE_MAX_LENGTH 256
+#define PANIC "Kernel panic - not syncing"
+#define AGENT "caisson-agent: "
+#define SPARE_SLOTS 4 /* for network cards and disks that come late */
+#define MEMORY_UNIT (UINT64_C(2) << 20)
+
+/*
+ * quiet: each line of the log costs accesses of the console. Without ACPI the way off is a reset
+ * (reboot=k). No tracing of scheduling domains; grace periods are not waited for.
+ */
+#define COMMAND_LINE                                                                      \
+	"console=hvc0 quiet panic=-1 reboot=k tsc=reliable no_timer_check noreplace-smp " \
+	"rcupdate.rcu_expedited=1 cryptomgr.notests"
+
+struct guest {
+	struct loop *loop;
+	struct machine *machine;
+	struct fuse_server *files;
+	struct console_log *log;
+	struct virtio_device *vsock;
+	struct loop_source *timer;
+	int kvm, hello; /* hello: the agent's own connection, which it watches */
+	bool ended, timed_out;
+	enum machine_end end;
+	char reason[LINE_MAX_LENGTH]; /* the machine's */
+	char line[LINE_MAX_LENGTH];   /* of the console, in hand */
+	size_t length;
+	char last_words[LINE_MAX_LENGTH]; /* a panic, or what the agent said last */
+};
+
+static void take_line(struct guest *guest)
+{
+	guest->line[guest->length] = '\0';
+	guest->length = 0;
+	const char *panic = strstr(guest->line, PANIC);
+	const char *agent = strstr(guest->line, AGENT);
+	/* The panic is what follows from the agent's end, whose words say why. */
+	if (agent != NULL)
+		snprintf(guest->last_words, sizeof(guest->last_words), "%s", agent);
+	else if (panic != NULL && strstr(guest->last_words, AGENT) == NULL)
+		snprintf(guest->last_words, sizeof(guest->last_words), "%s", panic);
+}
+
+static void on_console(const char *text, size_t length, void *data)
+{
+	struct guest *guest = data;
+
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '\n' || text[i] == '\r')
+			take_line(guest);
+		else if (guest->length < sizeof(guest->line) - 1)
+			guest->line[guest->length++] = text[i];
+	}
+	console_log_write(text, length, guest->log);
+}
+
+static void on_machine_end(enum machine_end end, const char *message, void *data)
+{
+	struct guest *guest = data;
+
+	guest->ended = true;
+	guest->end = end;
+	snprintf(guest->reason, sizeof(guest->reason), "%s", message);
+	loop_stop(guest->loop);
+}
+
+static void on_timeout(void *data)
+{
+	struct guest *guest = data;
+
+	guest->timed_out = true;
+	loop_stop(guest->loop);
+}
+
+static void on_hello(int fd, uint32_t port, void *data)
+{
+	struct guest *guest = data;
+
+	(void)port;
+	if (guest->hello >= 0) {
+		close_fd(fd);
+		return;
+	}
+	guest->hello = fd;
+	loop_stop(guest->loop);
+}
+
+static int attach(struct guest *guest, struct virtio_device *device, struct error *err)
+{
+	unsigned int slot;
+	int status = machine_attach(guest->machine, device, &slot, err);
+
+	if (status < 0)
+		virtio_device_free(device);
+	return status;
+}
+
+static int attach_console(struct guest *guest, int log, struct error *err)
+{
+	struct virtio_device *device;
+	int status = console_log_new(guest->loop, log, LOG_CAPACITY, &guest->log, err);
+
+	if (status >= 0)
+		status = virtio_console_new(guest->loop, machine_memory(guest->machine), on_console,
+			guest, &device, err);
+	return status < 0 ? status : attach(guest, device, err);
+}
+
+static int attach_vsock(struct guest *guest, int listener, struct error *err)
+{
+	const struct vsock_options options = { .listen_fd = listener };
+	int status = virtio_vsock_new(
+		guest->loop, machine_memory(guest->machine), &options, &guest->vsock, err);
+
+	if (status >= 0)
+		status = attach(guest, guest->vsock, err);
+	if (status >= 0)
+		status = virtio_vsock_handle(guest->vsock, PROTOCOL_HOST_PORT, on_hello, guest);
+	return status;
+}
+
+static int attach_files(struct guest *guest, const struct guest_options *options, struct error *err)
+{
+	const struct fuse_server_options server = { .proc_self_fd = -EBADF };
+	const struct fs_options fs = { .tag = AGENT_EXPORTS_TAG, .threads = 1 };
+	struct virtio_device *device;
+
+	if (options->n_exports == 0)
+		return 0;
+	int status = fuse_server_new(&server, &guest->files, err);
+	for (size_t i = 0; status >= 0 && i < options->n_exports; i++) {
+		const struct guest_export *export = &options->exports[i];
+		const struct fuse_export_options how = { .read_only = export->read_only,
+			.cache = FUSE_CACHE_AUTO };
+
+		status = fuse_server_add_export(guest->files, export->name, export->fd, &how, err);
+	}
+	if (status >= 0)
+		status = virtio_fs_new(
+			machine_memory(guest->machine), guest->files, &fs, &device, err);
+	return status < 0 ? status : attach(guest, device, err);
+}
+
+static int attach_rng(struct guest *guest, struct error *err)
+{
+	struct virtio_device *device;
+	int status = virtio_rng_new(guest->loop, machine_memory(guest->machine), &device, err);
+
+	return status < 0 ? status : attach(guest, device, err);
+}
+
+static int build(struct guest *guest, const struct guest_options *options, struct error *err)
+{
+	const struct machine_options machine = {
+		.kvm = options->kvm,
+		.memory = (options->memory + MEMORY_UNIT - 1) / MEMORY_UNIT * MEMORY_UNIT,
+		.cpus = options->cpus,
+		.cpus_max = options->cpus,
+		.spare_slots = SPARE_SLOTS,
+		.serial = -EBADF,
+		.confine = true,
+	};
+	int status = machine_new(
+		guest->loop, &machine, on_machine_end, guest, &guest->machine, err);
+
+	if (status >= 0)
+		status = attach_console(guest, options->log, err);
+	if (status >= 0)
+		status = attach_vsock(guest, options->vsock, err);
+	if (status >= 0)
+		status = attach_files(guest, options, err);
+	if (status >= 0)
+		status = attach_rng(guest, err);
+	return status;
+}
+
+/* The kernel's words, the agent's, or what the machine knows. */
+void guest_explain(const struct guest *guest, struct error *err)
+{
+	struct error probe = ERROR_INIT;
+
+	if (guest->last_words[0] != '\0')
+		error_say(err, EIO, "the guest ended: %s", guest->last_words);
+	else if (guest->ended && guest->end == MACHINE_FAILED &&
+		accel_probe(guest->kvm, &probe) == 0)
+		error_say(err, ENOTSUP, "%s", probe.message);
+	else if (guest->ended)
+		error_say(err, EIO, "the guest ended: %s",
+			guest->reason[0] != '\0' ? guest->reason : "it reset itself");
+}
+
+static int read_hello(struct guest *guest, struct error *err)
+{
+	_cleanup_(protocol_message_free) struct protocol_message message = { 0 };
+	_cleanup_(protocol_reader_free) struct protocol_reader reader = { 0 };
+	int64_t version;
+	/* The loop serves the connection's other end: what is there now may be a part. */
+	int got = fcntl(guest->hello, F_SETFL, O_NONBLOCK);
+
+	for (int attempt = 0; got == 0 && attempt < 100; attempt++) {
+		got = protocol_read(guest->hello, &reader, &message, err);
+		if (got == 0) {
+			loop_set_timer(guest->timer, 1000000);
+			loop_run(guest->loop, err);
+		}
+	}
+	if (got <= 0)
+		return error_say(err, EPROTO, "the guest's agent said nothing");
+	if (json_int64(json_get(&message.json, "version"), &version) < 0 ||
+		version != PROTOCOL_VERSION)
+		return error_say(err, EPROTO,
+			"the guest's agent is of another version of caisson: install program and "
+			"agent together");
+	return 0;
+}
+
+static int wait_for_agent(struct guest *guest, int timeout, struct error *err)
+{
+	int status = loop_add_timer(guest->loop, on_timeout, guest, &guest->timer, err);
+
+	if (status < 0)
+		return status;
+	loop_set_timer(guest->timer, (uint64_t)timeout * 1000000);
+	while (status >= 0 && guest->hello < 0 && !guest->ended && !guest->timed_out)
+		status = loop_run(guest->loop, err);
+	loop_set_timer(guest->timer, 0);
+	if (status < 0)
+		return status;
+	if (guest->hello >= 0)
+		return read_hello(guest, err);
+	error_say(err, ETIMEDOUT,
+		"the guest's agent did not answer within %d s: see its console's log",
+		timeout / 1000);
+	guest_explain(guest, err);
+	return -err->errnum;
+}
+
+int guest_boot(struct loop *loop, const struct guest_options *options, struct guest **ret,
+	struct error *err)
+{
+	char line[2048];
+	struct guest *guest = calloc(1, sizeof(*guest));
+
+	if (guest == NULL)
+		return error_set(err, ENOMEM, "make the guest");
+	guest->loop = loop;
+	guest->hello = -EBADF;
+	guest->kvm = options->kvm;
+	int status = build(guest, options, err);
+	if (status >= 0) {
+		snprintf(line, sizeof(line), "%s %s", COMMAND_LINE,
+			options->kernel_parameters != NULL ? options->kernel_parameters : "");
+		status = machine_start(guest->machine, options->kernel, options->initrd, line, err);
+	}
+	if (status >= 0)
+		status = wait_for_agent(guest, options->timeout, err);
+	if (status < 0) {
+		guest_free(guest);
+		return status;
+	}
+	*ret = guest;
+	return 0;
+}
+
+int guest_dial(void *data, struct error *err)
+{
+	struct guest *guest = data;
+	int fd;
+	int status = virtio_vsock_dial(guest->vsock, PROTOCOL_AGENT_PORT, &fd, err);
+
+	if (status < 0)
+		return status;
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		close_fd(fd);
+		return error_set(err, errno, "connect to the guest's agent");
+	}
+	return fd;
+}
+
+void guest_free(struct guest *guest)
+{
+	if (guest == NULL)
+		return;
+	machine_free(guest->machine);
+	fuse_server_free(guest->files);
+	console_log_free(guest->log, 100);
+	loop_remove(guest->timer);
+	close_fd(guest->hello);
+	free(guest);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest of a container: a machine with the devices that a container needs, the kernel, and the
+ * agent that answers in it. Knows nothing of config.json.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct guest;
+struct loop;
+
+struct guest_export {
+	const char *name; /* in the guest's directory of exports */
+	int fd;		  /* a directory or file; the guest's on success */
+	bool read_only;
+};
+
+struct guest_options {
+	int kvm, kernel, initrd; /* the caller's */
+	int log;		 /* where the guest's console goes, the caller's */
+	int vsock;	 /* a listening Unix socket for other processes' connections; taken over */
+	uint64_t memory; /* bytes, rounded up to 2 MiB */
+	unsigned int cpus;
+	const char *kernel_parameters; /* more of the command line, or NULL */
+	const struct guest_export *exports;
+	size_t n_exports;
+	int timeout; /* ms for the agent to say hello */
+};
+
+/*
+ * Boots the guest and runs the loop until its agent is there. `ret` is given back by guest_free().
+ * Errors say what happened last: the kernel's panic line, a KVM that only emulates, an agent of
+ * another version, no answer in time.
+ */
+int guest_boot(struct loop *loop, const struct guest_options *options, struct guest **ret,
+	struct error *err);
+
+/* Connects to the agent (a stand_in_dial). Returns a stream socket. */
+int guest_dial(void *guest, struct error *err);
+
+/* Why the guest is no more, where it ended by itself: prefixed to err's message. */
+void guest_explain(const struct guest *guest, struct error *err);
+
+void guest_free(struct guest *guest);

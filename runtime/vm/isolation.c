@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vm isolation: the container's first process, in the container's namespaces and cgroup,
+ * becomes the monitor of a guest and the stand-in for the program that runs there.
+ */
+#include "runtime/isolation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "config/settings.h"
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/log.h"
+#include "lib/socket.h"
+#include "runtime/init.h"
+#include "runtime/ns/rootfs.h"
+#include "runtime/vm/accel/accel.h"
+#include "runtime/vm/confine.h"
+#include "runtime/vm/guest.h"
+#include "runtime/vm/loop.h"
+#include "runtime/vm/size.h"
+#include "runtime/vm/split.h"
+#include "runtime/vm/stand_in.h"
+#include "runtime/vm/vm.h"
+
+#ifndef CAISSON_DATADIR
+#define CAISSON_DATADIR "/usr/lib/caisson"
+#endif
+
+#define KERNEL CAISSON_DATADIR "/vmlinux"
+#define INITRD CAISSON_DATADIR "/agent.cpio"
+
+/* What the creator made ready, and what the new process makes of it. */
+struct vm_container {
+	int kvm, kernel, initrd, log, vsock;
+	struct vm_split split;
+	struct guest_export *exports; /* the new process's fds */
+	struct loop *loop;
+	struct guest *guest;
+	struct stand_in *stand_in;
+};
+
+static int open_read_only(const char *path, const char *what, const char *mend, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_say(err, errno, "cannot open the %s %s: %s; %s", what, path,
+			strerror(errno), mend);
+	return fd;
+}
+
+static int open_kernel(const struct settings_vm *settings, struct error *err)
+{
+	return open_read_only(settings->kernel != NULL ? settings->kernel : KERNEL, "guest kernel",
+		"build it with 'make guest-kernel', or name another in the settings (vm.kernel)",
+		err);
+}
+
+static int open_initrd(const struct settings_vm *settings, struct error *err)
+{
+	return open_read_only(settings->initrd != NULL ? settings->initrd : INITRD,
+		"guest's agent", "install it with 'make install'", err);
+}
+
+static int open_files(struct vm_container *vm, const struct container_init *init, struct error *err)
+{
+	vm->kvm = accel_open_device(err);
+	if (vm->kvm < 0)
+		return vm->kvm;
+	vm->kernel = open_kernel(init->runtime->vm, err);
+	if (vm->kernel < 0)
+		return vm->kernel;
+	vm->initrd = open_initrd(init->runtime->vm, err);
+	if (vm->initrd < 0)
+		return vm->initrd;
+	vm->log = openat(init->dir, VM_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (vm->log < 0)
+		return error_set(err, errno, "create the log of the guest's console");
+	vm->vsock = socket_bind_at(init->dir, VM_SOCKET, SOCK_STREAM | SOCK_NONBLOCK, 64, err);
+	return vm->vsock < 0 ? vm->vsock : 0;
+}
+
+int vm_is_possible(const struct settings_vm *settings, struct error *err)
+{
+	_cleanup_close_ int kvm = accel_open_device(err);
+	_cleanup_close_ int kernel = kvm < 0 ? kvm : open_kernel(settings, err);
+	_cleanup_close_ int initrd = kernel < 0 ? kernel : open_initrd(settings, err);
+
+	if (initrd < 0)
+		return initrd;
+	int works = accel_probe(kvm, err);
+	return works > 0 ? 0 : works < 0 ? works : -ENOTSUP;
+}
+
+static void prepare_free(struct container_init *init)
+{
+	struct vm_container *vm = init->isolation_data;
+
+	if (vm == NULL)
+		return;
+	close_fd(vm->kvm);
+	close_fd(vm->kernel);
+	close_fd(vm->initrd);
+	close_fd(vm->log);
+	close_fd(vm->vsock);
+	vm_split_free(&vm->split);
+	free(vm);
+	init->isolation_data = NULL;
+}
+
+static int prepare(struct container_init *init, struct error *err)
+{
+	struct vm_container *vm = calloc(1, sizeof(*vm));
+
+	if (vm == NULL)
+		return error_set(err, ENOMEM, "make a virtual machine");
+	vm->kvm = vm->kernel = vm->initrd = vm->log = vm->vsock = -EBADF;
+	init->isolation_data = vm;
+	if (init->options->preserve_fds > 0)
+		return error_say(err, ENOTSUP,
+			"--preserve-fds and LISTEN_FDS: a descriptor cannot be passed into a "
+			"virtual machine");
+	int status = vm_split(init->options->config_text, init->options->config_length,
+		init->config, &vm->split, err);
+	if (status == 0)
+		status = open_files(vm, init, err);
+	if (status < 0)
+		return status;
+	const int keep[] = { vm->kvm, vm->kernel, vm->initrd, vm->log, vm->vsock };
+	memcpy(init->keep, keep, sizeof(keep));
+	init->n_keep = sizeof(keep) / sizeof(*keep);
+	if (vm->split.n_exports > CONTAINER_INIT_KEEP - init->n_keep)
+		return error_say(err, E2BIG, "mounts: at most %zu bind mounts in a virtual machine",
+			CONTAINER_INIT_KEEP - init->n_keep - 1);
+	return 0;
+}
+
+static void limit(const struct container_init *init, const struct oci_resources *wanted,
+	struct oci_resources *ret)
+{
+	vm_split_resources(wanted, init->runtime->vm->overhead, ret);
+}
+
+/* Each export is a tree of its own from here on, whatever is mounted over it. */
+static int built(struct container_init *init, struct error *err)
+{
+	struct vm_container *vm = init->isolation_data;
+
+	vm->exports = calloc(vm->split.n_exports, sizeof(*vm->exports));
+	if (vm->exports == NULL)
+		return error_set(err, ENOMEM, "export the container's files");
+	for (size_t i = 0; i < vm->split.n_exports; i++) {
+		const struct vm_export *export = &vm->split.exports[i];
+		int fd = rootfs_export(init->rootfs,
+			export->mount == VM_EXPORT_ROOT ? ROOTFS_EXPORT_ROOT : export->mount, err);
+
+		if (fd < 0)
+			return error_prefix(err, "export the container's files");
+		vm->exports[i] = (struct guest_export){
+			.name = export->name, .fd = fd, .read_only = export->read_only
+		};
+		init->keep[init->n_keep++] = fd;
+	}
+	return 0;
+}
+
+static int dial(void *data, struct error *err)
+{
+	return guest_dial(data, err);
+}
+
+static int become(struct container_init *init, struct error *err)
+{
+	struct vm_container *vm = init->isolation_data;
+	const struct vm_size size = vm_size(init->config, init->runtime->vm);
+	const struct guest_options options = {
+		.kvm = vm->kvm,
+		.kernel = vm->kernel,
+		.initrd = vm->initrd,
+		.log = vm->log,
+		.vsock = vm->vsock,
+		.memory = size.memory,
+		.cpus = size.cpus,
+		.exports = vm->exports,
+		.n_exports = vm->split.n_exports,
+		.timeout = VM_AGENT_TIMEOUT_MS,
+	};
+	int status = loop_new(&vm->loop, err);
+
+	if (status == 0)
+		status = confine_monitor(err);
+	if (status == 0)
+		status = guest_boot(vm->loop, &options, &vm->guest, err);
+	if (status < 0)
+		return error_prefix(err, "virtual machine");
+	const struct stand_in_options stand_in = {
+		.loop = vm->loop,
+		.dial = dial,
+		.data = vm->guest,
+		.terminal = init->config->process.terminal,
+		.timeout = VM_AGENT_TIMEOUT_MS,
+	};
+	status = stand_in_new(&stand_in, &vm->stand_in, err);
+	if (status == 0)
+		status = stand_in_create(vm->stand_in, init->options->id, vm->split.guest_config,
+			true, init->filter, err);
+	if (status == -EPIPE || status == -ECANCELED)
+		guest_explain(vm->guest, err);
+	return status;
+}
+
+static void on_readable(uint32_t events, void *data)
+{
+	(void)events;
+	loop_stop(data);
+}
+
+static int wait_readable(struct container_init *init, int fd, struct error *err)
+{
+	struct vm_container *vm = init->isolation_data;
+	struct loop_source *source;
+	int status = loop_add(vm->loop, fd, EPOLLIN, on_readable, vm->loop, &source, err);
+
+	if (status < 0)
+		return status;
+	status = loop_run(vm->loop, err);
+	loop_remove(source);
+	return status;
+}
+
+/* The guest ended under the program: one line in the log, and an exit status that is nobody's. */
+static _Noreturn void end_without_guest(struct vm_container *vm, struct error *err)
+{
+	guest_explain(vm->guest, err);
+	dprintf(vm->log, "caisson: %s\n", err->message);
+	_exit(VM_EXIT_LOST);
+}
+
+static int run(struct container_init *init, struct error *err)
+{
+	struct vm_container *vm = init->isolation_data;
+	bool oom = false;
+	int status = stand_in_start(vm->stand_in, err);
+
+	if (status == -EPIPE || status == -ECANCELED)
+		guest_explain(vm->guest, err);
+	if (status < 0)
+		return status;
+	/* The program is executed: whoever waits for that learns it by the end of the connection.
+	 */
+	init->starter = close_fd(init->starter);
+	log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
+	status = stand_in_run(vm->stand_in, &oom, err);
+	if (status < 0)
+		end_without_guest(vm, err);
+	/* The guest's file systems are synced by the agent: there is nothing to switch off in
+	 * order. */
+	_exit(status);
+}
+
+const struct isolation vm_isolation = {
+	.name = "vm",
+	.exports = true,
+	.prepare = prepare,
+	.prepare_free = prepare_free,
+	.limit = limit,
+	.built = built,
+	.become = become,
+	.wait = wait_readable,
+	.run = run,
+	.exec_prepare = vm_exec_prepare,
+	.exec_run = vm_exec_run,
+	.exec_free = vm_exec_free,
+	.kill = vm_kill,
+};

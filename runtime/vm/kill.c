@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/vm/vm.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+
+#include "agent/protocol.h"
+#include "lib/cleanup.h"
+#include "lib/error.h"
+#include "lib/json_write.h"
+#include "lib/log.h"
+#include "runtime/cgroup/cgroup.h"
+#include "runtime/container.h"
+
+/* A guest that cannot answer, because it hangs or is frozen, is killed as it is. */
+static void let_guest_sync(const struct container *container)
+{
+	_cleanup_(protocol_reader_free) struct protocol_reader reader = { 0 };
+	_cleanup_(protocol_message_free) struct protocol_message answer = { 0 };
+	struct json_writer writer;
+	struct error err = ERROR_INIT;
+	_cleanup_close_ int connection = -EBADF;
+
+	if (container_status(container) != CONTAINER_RUNNING)
+		return;
+	connection = vm_connect(container->dir, &err);
+	int status = connection < 0 ? connection : protocol_begin(&writer, "op", "kill", &err);
+	if (status == 0) {
+		json_write_string_member(&writer, "id", container->state.id);
+		json_write_end(&writer);
+		status = protocol_send(connection, &writer, NULL, 0, &err);
+	}
+	if (status == 0)
+		status = protocol_wait(connection, &reader, VM_KILL_TIMEOUT_MS, &answer, &err);
+	if (status < 0)
+		log_debug("the guest is killed without a sync: %s", err.message);
+}
+
+int vm_kill(struct container *container, int signal, bool all, struct error *err)
+{
+	_cleanup_close_ int pidfd = process_open(&container->state.init, err);
+
+	(void)all; /* a guest's processes end with it, and its first one hears of every other signal
+		    */
+	if (pidfd < 0)
+		return pidfd;
+	if (signal == SIGKILL)
+		let_guest_sync(container);
+	if (pidfd_send_signal(pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
+		return error_set(
+			err, errno, "send signal %d to container %s", signal, container->state.id);
+	return 0;
+}

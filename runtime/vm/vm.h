@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the vm isolation share: names in a container's state directory, bounds. */
+#pragma once
+
+#include <stdbool.h>
+
+struct container;
+struct container_process;
+struct error;
+struct settings_vm;
+
+#define VM_SOCKET "vsock"  /* leads to the guest's ports (virtio/vsock.h) */
+#define VM_LOG "guest.log" /* what the guest's kernel and agent said */
+
+#define VM_AGENT_TIMEOUT_MS 10000
+#define VM_KILL_TIMEOUT_MS 2000 /* how long kill KILL waits for the guest's written data */
+#define VM_EXIT_LOST 255	/* the guest ended before the program did */
+
+/* exec.c: a further process, a stand-in without a monitor. */
+int vm_exec_prepare(struct container_process *process, struct error *err);
+int vm_exec_run(struct container_process *process, struct error *err);
+void vm_exec_free(struct container_process *process);
+
+/* kill.c: signals reach the stand-in; SIGKILL lets the guest write its data first. */
+int vm_kill(struct container *container, int signal, bool all, struct error *err);
+
+/* connect.c: a connection to the agent from any process that may open the state directory `dir`. */
+int vm_connect(int dir, struct error *err);
+
+/*
+ * Whether a guest can be started here at all: /dev/kvm that runs guests on the processor, a kernel and the
+ * agent to boot. 0, or a negative errno and the reason. Takes a few milliseconds.
+ */
+int vm_is_possible(const struct settings_vm *settings, struct error *err);
