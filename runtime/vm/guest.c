@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "agent/protocol.h"
@@ -109,6 +110,14 @@ static void on_hello(int fd, uint32_t port, void *data)
 		return;
 	}
 	guest->hello = fd;
+	loop_stop(guest->loop);
+}
+
+static void on_hello_readable(uint32_t events, void *data)
+{
+	struct guest *guest = data;
+
+	(void)events;
 	loop_stop(guest->loop);
 }
 
@@ -216,21 +225,26 @@ void guest_explain(const struct guest *guest, struct error *err)
 			guest->reason[0] != '\0' ? guest->reason : "it reset itself");
 }
 
-static int read_hello(struct guest *guest, struct error *err)
+static int read_hello(struct guest *guest, int timeout, struct error *err)
 {
 	_cleanup_(protocol_message_free) struct protocol_message message = { 0 };
 	_cleanup_(protocol_reader_free) struct protocol_reader reader = { 0 };
 	int64_t version;
-	/* The loop serves the connection's other end: what is there now may be a part. */
-	int got = fcntl(guest->hello, F_SETFL, O_NONBLOCK);
+	struct loop_source *source = NULL;
+	/* The loop serves the connection's other end: what has arrived may be a part. */
+	int got = fcntl(guest->hello, F_SETFL, O_NONBLOCK) < 0 ?
+			  -errno :
+			  loop_add(guest->loop, guest->hello, EPOLLIN, on_hello_readable, guest,
+				  &source, err);
 
-	for (int attempt = 0; got == 0 && attempt < 100; attempt++) {
+	loop_set_timer(guest->timer, (uint64_t)timeout * 1000000);
+	while (got == 0 && !guest->ended && !guest->timed_out) {
 		got = protocol_read(guest->hello, &reader, &message, err);
-		if (got == 0) {
-			loop_set_timer(guest->timer, 1000000);
-			loop_run(guest->loop, err);
-		}
+		if (got == 0)
+			got = loop_run(guest->loop, err);
 	}
+	loop_set_timer(guest->timer, 0);
+	loop_remove(source);
 	if (got <= 0)
 		return error_say(err, EPROTO, "the guest's agent said nothing");
 	if (json_int64(json_get(&message.json, "version"), &version) < 0 ||
@@ -254,7 +268,7 @@ static int wait_for_agent(struct guest *guest, int timeout, struct error *err)
 	if (status < 0)
 		return status;
 	if (guest->hello >= 0)
-		return read_hello(guest, err);
+		return read_hello(guest, timeout, err);
 	error_say(err, ETIMEDOUT,
 		"the guest's agent did not answer within %d s: see its console's log",
 		timeout / 1000);

@@ -172,6 +172,22 @@ static int built(struct container_init *init, struct error *err)
 	return 0;
 }
 
+/* The settings' list as one text. NULL: none, or no memory, which the guest does not need them for. */
+static char *join_parameters(const struct string_list *list)
+{
+	size_t size = 1;
+	char *text;
+
+	for (size_t i = 0; i < list->count; i++)
+		size += strlen(list->items[i]) + 1;
+	text = list->count == 0 ? NULL : calloc(1, size);
+	for (size_t i = 0; text != NULL && i < list->count; i++) {
+		strcat(text, i > 0 ? " " : "");
+		strcat(text, list->items[i]);
+	}
+	return text;
+}
+
 static int dial(void *data, struct error *err)
 {
 	return guest_dial(data, err);
@@ -181,7 +197,9 @@ static int become(struct container_init *init, struct error *err)
 {
 	struct vm_container *vm = init->isolation_data;
 	const struct vm_size size = vm_size(init->config, init->runtime->vm);
+	_cleanup_free_ char *parameters = join_parameters(&init->runtime->vm->kernel_parameters);
 	const struct guest_options options = {
+		.kernel_parameters = parameters,
 		.kvm = vm->kvm,
 		.kernel = vm->kernel,
 		.initrd = vm->initrd,

@@ -288,6 +288,8 @@ int loop_run(struct loop *loop, struct error *err)
 			serve(loop, &events[i]);
 		free_dead(loop);
 	}
+	/* A stop ends one run: who waits for an answer runs the loop again later. */
+	__atomic_store_n(&loop->stopped, false, __ATOMIC_RELEASE);
 	return 0;
 }
 

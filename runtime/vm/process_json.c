@@ -12,7 +12,7 @@
 #include "lib/error.h"
 #include "lib/json_write.h"
 
-static const char *name_of(const struct name_value *names, int64_t value)
+static const char *name_of(const struct name_value *names, uint64_t value)
 {
 	for (; names->name != NULL; names++) {
 		if (names->value == value)
@@ -73,7 +73,7 @@ static void write_rlimits(struct json_writer *writer, const struct oci_process *
 	for (size_t i = 0; i < process->n_rlimits; i++) {
 		json_write_object(writer);
 		json_write_string_member(
-			writer, "type", name_of(rlimit_names, process->rlimits[i].type));
+			writer, "type", name_of(rlimit_names, (uint64_t)process->rlimits[i].type));
 		json_write_uint_member(writer, "soft", process->rlimits[i].soft);
 		json_write_uint_member(writer, "hard", process->rlimits[i].hard);
 		json_write_end(writer);
@@ -87,7 +87,7 @@ static void write_scheduler(struct json_writer *writer, const struct oci_schedul
 		return;
 	json_write_object_member(writer, "scheduler");
 	json_write_string_member(
-		writer, "policy", name_of(scheduler_policy_names, scheduler->policy));
+		writer, "policy", name_of(scheduler_policy_names, (uint64_t)scheduler->policy));
 	json_write_int_member(writer, "nice", scheduler->nice);
 	json_write_int_member(writer, "priority", scheduler->priority);
 	json_write_array_member(writer, "flags");
@@ -117,7 +117,7 @@ static void write_rest(struct json_writer *writer, const struct oci_process *pro
 	if (process->io_priority.set) {
 		json_write_object_member(writer, "ioPriority");
 		json_write_string_member(writer, "class",
-			name_of(io_priority_class_names, process->io_priority.class));
+			name_of(io_priority_class_names, (uint64_t)process->io_priority.class));
 		json_write_int_member(writer, "priority", process->io_priority.priority);
 		json_write_end(writer);
 	}
