@@ -43,7 +43,7 @@ static const char *advice(const struct cgroup_write *write, int errnum)
 		strncmp(file, "cpuset.", 7) == 0)
 		return " (a number in the list is not on this host)";
 	if (errnum == ENODEV && strncmp(file, "io.", 3) == 0)
-		return " (no such block device; give the whole disk, not a partition)";
+		return " (io limits take the number of a whole disk, not of a partition)";
 	if (errnum == EOPNOTSUPP && strncmp(file, "io.", 3) == 0)
 		return " (the device's I/O scheduler does not have it)";
 	return "";

@@ -39,20 +39,23 @@
 
 /* ---- the helper program ---------------------------------------------------------------------- */
 
-/* Sets `path` to the helper's, in the directory of the program `beside`. True when it is there. */
-static bool try_beside(const char *beside, char path[PATH_MAX])
+/* Sets `path` to the helper's, which goes with the program `program`. True when it is there. */
+static bool try_beside(const char *program, char path[PATH_MAX])
 {
-	const char *slash = strrchr(beside, '/');
+	static const char *const places[] = { HELPER, "../libexec/caisson/" HELPER };
+	const char *slash = strrchr(program, '/');
 
-	if (slash == NULL ||
-		(size_t)snprintf(path, PATH_MAX, "%.*s%s", (int)(slash + 1 - beside), beside,
-			HELPER) >= PATH_MAX)
-		return false;
-	return access(path, X_OK) == 0;
+	for (size_t i = 0; slash != NULL && i < sizeof(places) / sizeof(places[0]); i++) {
+		if ((size_t)snprintf(path, PATH_MAX, "%.*s%s", (int)(slash + 1 - program), program,
+			    places[i]) < PATH_MAX &&
+			access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*
- * Beside this program (a build tree), or where it is installed. This process may run from a
+ * Beside this program (a build tree), or where both are installed. This process may run from a
  * detached mount or a copy of the program (runtime/ns/exe.h), which has no directory: then the name
  * that it was called by tells, where that is the same file. A copy is only made where the caller
  * has no privileges to be misled about.
