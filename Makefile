@@ -35,17 +35,22 @@ LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/obj/%.o)
 PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/obj/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
+# V=1 shows every command.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)')
+
 all: $(BUILD)/caisson
 
 # Parts with rules of their own: one file a subject.
 -include $(sort $(wildcard mk/*.mk))
 
 $(BUILD)/caisson: $(PROGRAM_OBJECTS) $(BUILD)/libcaisson.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(PROGRAM_OBJECTS) $(BUILD)/libcaisson.a $(LDLIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(PROGRAM_OBJECTS) $(BUILD)/libcaisson.a $(LDLIBS)
 
 $(BUILD)/libcaisson.a: $(LIBRARY_OBJECTS) $(BUILD)/objects
 	@rm -f $@
-	$(AR) rcs $@ $(LIBRARY_OBJECTS)
+	$(Q)$(AR) rcs $@ $(LIBRARY_OBJECTS)
 
 # A file that is added or taken away changes the archive too.
 $(BUILD)/objects: FORCE
@@ -54,7 +59,8 @@ $(BUILD)/objects: FORCE
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC $<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The version is compiled into one file, so that a commit does not rebuild everything.
 $(BUILD)/version: FORCE
@@ -71,7 +77,8 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libcaisson.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $< \
+	$(call say,LD $@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ $< \
 		$(BUILD)/libcaisson.a $(LDLIBS) -lcmocka
 
 unit: $(UNIT_TESTS)

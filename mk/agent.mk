@@ -7,11 +7,12 @@ AGENT_OBJECTS := $(AGENT_SOURCES:%.c=$(BUILD)/obj/%.o)
 all: $(BUILD)/caisson-agent $(BUILD)/guest/agent.cpio
 
 $(BUILD)/caisson-agent: $(AGENT_OBJECTS) $(BUILD)/libcaisson.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(AGENT_OBJECTS) $(BUILD)/libcaisson.a $(LDLIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(AGENT_OBJECTS) $(BUILD)/libcaisson.a $(LDLIBS)
 
 # The console is there before any file system is mounted: the kernel opens it for PID 1.
 $(BUILD)/guest/agent.cpio: $(BUILD)/caisson-agent mk/make-initramfs
 	@mkdir -p $(@D)
-	mk/make-initramfs $(BUILD)/caisson-agent $@
+	$(Q)mk/make-initramfs $(BUILD)/caisson-agent $@
 
 -include $(AGENT_OBJECTS:.o=.d)
