@@ -29,6 +29,9 @@ static int signal_all(struct container *container, int signal, struct error *err
 {
 	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
 
+	if (cgroup == -ENOENT)
+		return error_say(err, ESRCH, "container not running: the cgroup of %s is gone",
+			container->state.id);
 	return cgroup < 0 ? cgroup : cgroup_signal(cgroup, signal, err);
 }
 

@@ -81,8 +81,11 @@ static int lock_for_deletion(struct container *container, bool force, struct err
 
 	if (state_try_lock(container->dir) == 0)
 		return 0;
-	if (force && state->init.pid == 0 && state->creator.pid > 0) {
-		int status = kill_and_wait(&state->creator, "the creating command", err);
+	if (force) {
+		/* Who starts it waits for its first process, who creates it is waited for itself. */
+		int status = state->init.pid != 0 ?
+				     kill_and_wait(&state->init, "the container's process", err) :
+				     kill_and_wait(&state->creator, "the creating command", err);
 
 		if (status < 0)
 			return status;
