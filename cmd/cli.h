@@ -96,4 +96,5 @@ extern const struct command *const commands[];
 
 extern const struct command command_create, command_start, command_state, command_kill,
 	command_delete, command_run, command_exec, command_list, command_ps, command_spec,
-	command_pause, command_resume, command_update, command_events, command_features, command_vm;
+	command_pause, command_resume, command_update, command_events, command_features, command_vm,
+	command_doctor;

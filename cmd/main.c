@@ -15,7 +15,7 @@
 const struct command *const commands[] = { &command_create, &command_start, &command_state,
 	&command_kill, &command_delete, &command_run, &command_exec, &command_list, &command_ps,
 	&command_spec, &command_pause, &command_resume, &command_update, &command_events,
-	&command_features, &command_vm, NULL };
+	&command_features, &command_vm, &command_doctor, NULL };
 
 struct global_flags {
 	const char *log, *log_format, *log_level, *rootless;

@@ -26,7 +26,7 @@ _caisson_command() {
 
 _caisson() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cword=$COMP_CWORD
-	local commands='create start state kill delete run exec list ps spec pause resume update events features vm'
+	local commands='create start state kill delete run exec list ps spec pause resume update events features vm doctor'
 	local global='--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager
 		--rootless --isolation --version --help'
 	local create='--bundle --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring
@@ -85,6 +85,7 @@ _caisson() {
 	delete) flags='--force --help' ;;
 	list) flags='--format --quiet --help' ;;
 	ps) flags='--format --help' ;;
+	doctor) flags='--format --help' ;;
 	spec) flags='--bundle --rootless --help' ;;
 	update)
 		flags='--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-idle

@@ -5,7 +5,7 @@ function __caisson_ids
     caisson list --quiet 2>/dev/null
 end
 
-set -l commands create start state kill delete run exec list ps spec pause resume update events features vm
+set -l commands create start state kill delete run exec list ps spec pause resume update events features vm doctor
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c caisson -f
@@ -38,6 +38,7 @@ complete -c caisson -n $none -a events -d 'Print statistics of a container'
 complete -c caisson -n $none -a features -d 'Print what this build can do'
 complete -c caisson -n $none -a vm -d 'Boot a kernel, or see whether KVM works'
 complete -c caisson -n '__fish_seen_subcommand_from vm' -a 'boot probe'
+complete -c caisson -n $none -a doctor -d 'Say what this host can do, and how to mend the rest'
 
 complete -c caisson -n '__fish_seen_subcommand_from start state kill delete exec ps pause resume update events' -a '(__caisson_ids)'
 
@@ -67,6 +68,7 @@ complete -c caisson -n '__fish_seen_subcommand_from exec' -l ignore-paused -d 'D
 
 complete -c caisson -n '__fish_seen_subcommand_from kill' -s a -l all -d 'Signal all processes'
 complete -c caisson -n '__fish_seen_subcommand_from delete' -s f -l force -d 'Kill it first'
+complete -c caisson -n '__fish_seen_subcommand_from doctor' -s f -l format -x -a 'text json' -d 'Form'
 complete -c caisson -n '__fish_seen_subcommand_from list ps' -s f -l format -x -a 'table json' -d 'Form'
 complete -c caisson -n '__fish_seen_subcommand_from list' -s q -l quiet -d 'Ids only'
 complete -c caisson -n '__fish_seen_subcommand_from spec' -l rootless -d 'For an ordinary user'

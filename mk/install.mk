@@ -2,11 +2,13 @@
 #
 # make install DESTDIR= PREFIX=     program, helper programs, manual page, completions
 # make uninstall DESTDIR= PREFIX=
+# The guest's kernel is installed where there is one: make guest-kernel.
 # make check-install                installs into a temporary directory, looks, uninstalls
 # make check-docs                    compares manual page and completions with --help
 
 BINDIR ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/caisson
+DATADIR ?= $(PREFIX)/lib/caisson
 MANDIR ?= $(PREFIX)/share/man
 BASH_COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETION_DIR ?= $(PREFIX)/share/zsh/site-functions
@@ -22,6 +24,10 @@ install: all
 	$(INSTALL) -m 755 $(BUILD)/caisson $(DESTDIR)$(BINDIR)/caisson
 	$(if $(strip $(HELPERS)),$(INSTALL) -d $(DESTDIR)$(LIBEXECDIR))
 	$(if $(strip $(HELPERS)),$(INSTALL) -m 755 $(HELPERS) $(DESTDIR)$(LIBEXECDIR)/)
+	$(INSTALL) -d $(DESTDIR)$(DATADIR)
+	$(INSTALL) -m 644 $(BUILD)/guest/agent.cpio $(DESTDIR)$(DATADIR)/agent.cpio
+	if test -e $(BUILD)/guest/vmlinux; then \
+		$(INSTALL) -m 644 $(BUILD)/guest/vmlinux $(DESTDIR)$(DATADIR)/vmlinux; fi
 	$(INSTALL) -m 644 docs/caisson.8 $(DESTDIR)$(MANDIR)/man8/caisson.8
 	$(INSTALL) -m 644 completions/caisson.bash $(DESTDIR)$(BASH_COMPLETION_DIR)/caisson
 	$(INSTALL) -m 644 completions/_caisson $(DESTDIR)$(ZSH_COMPLETION_DIR)/_caisson
@@ -31,12 +37,16 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/caisson $(DESTDIR)$(MANDIR)/man8/caisson.8 \
 		$(DESTDIR)$(BASH_COMPLETION_DIR)/caisson $(DESTDIR)$(ZSH_COMPLETION_DIR)/_caisson \
 		$(DESTDIR)$(FISH_COMPLETION_DIR)/caisson.fish
-	rm -rf $(DESTDIR)$(LIBEXECDIR)
+	rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)
 
 check-install: all
 	tests/check-install $(BUILD)
 
 .PHONY: install uninstall check-install
+
+# Where the program looks for the guest's kernel and agent.
+$(BUILD)/obj/runtime/vm/isolation.o $(BUILD)/obj/cmd/doctor_vm.o: CPPFLAGS += \
+	-DCAISSON_DATADIR='"$(DATADIR)"'
 
 # The manual page and the completions name the options that the program has.
 check-docs: all
