@@ -275,22 +275,35 @@ static bool stopped(const struct loop *loop)
 	return __atomic_load_n(&loop->stopped, __ATOMIC_ACQUIRE);
 }
 
-int loop_run(struct loop *loop, struct error *err)
+static int serve_events(struct loop *loop, int timeout)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
+	int n = epoll_wait(loop->epoll, events, EVENTS_AT_ONCE, timeout);
 
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	for (int i = 0; i < n && !stopped(loop); i++)
+		serve(loop, &events[i]);
+	free_dead(loop);
+	return n > 0;
+}
+
+int loop_run(struct loop *loop, struct error *err)
+{
 	while (!stopped(loop)) {
-		int n = epoll_wait(loop->epoll, events, EVENTS_AT_ONCE, -1);
+		int r = serve_events(loop, -1);
 
-		if (n < 0 && errno != EINTR)
-			return error_set(err, errno, "wait for events");
-		for (int i = 0; i < n && !stopped(loop); i++)
-			serve(loop, &events[i]);
-		free_dead(loop);
+		if (r < 0)
+			return error_set(err, -r, "wait for events");
 	}
 	/* A stop ends one run: who waits for an answer runs the loop again later. */
 	__atomic_store_n(&loop->stopped, false, __ATOMIC_RELEASE);
 	return 0;
+}
+
+bool loop_turn(struct loop *loop)
+{
+	return serve_events(loop, 0) > 0;
 }
 
 void loop_stop(struct loop *loop)

@@ -52,6 +52,9 @@ int loop_call(struct loop *loop, loop_function function, void *data);
 /* Serves events until loop_stop(). Returns 0, or negative when epoll itself fails. */
 int loop_run(struct loop *loop, struct error *err);
 
+/* Serves what is there already, without waiting. Returns whether there was anything. */
+bool loop_turn(struct loop *loop);
+
 /*
  * From any thread: loop_run() returns as soon as the function it is in has returned; the next one at
  * once, where none is running. loop_run() may be called again afterwards.

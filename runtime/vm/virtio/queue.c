@@ -174,14 +174,15 @@ static const char *add_buffer(struct virtqueue *queue, struct virtqueue_element 
 	return NULL;
 }
 
-static struct vring_desc load_descriptor(const struct vring_desc *from)
+/* Reads a descriptor once. A table of indirect ones may have any alignment. */
+static struct vring_desc load_descriptor(const void *table, uint32_t index)
 {
-	return (struct vring_desc){
-		.addr = ring_load(from->addr),
-		.len = ring_load(from->len),
-		.flags = ring_load(from->flags),
-		.next = ring_load(from->next),
-	};
+	struct vring_desc descriptor;
+
+	memcpy(&descriptor, (const char *)table + index * sizeof(descriptor), sizeof(descriptor));
+	/* The compiler may not go back to memory for a field. */
+	__asm__ volatile("" : "+m"(descriptor) : : "memory");
+	return descriptor;
 }
 
 /*
@@ -191,7 +192,7 @@ static struct vring_desc load_descriptor(const struct vring_desc *from)
 static const char *walk_chain(
 	struct virtqueue *queue, uint16_t head, struct virtqueue_element *element)
 {
-	const struct vring_desc *table = queue->descriptors;
+	const void *table = queue->descriptors;
 	uint32_t table_size = queue->state.size;
 	uint32_t index = head;
 	bool indirect = false;
@@ -202,7 +203,7 @@ static const char *walk_chain(
 
 		if (index >= table_size)
 			return "a descriptor index outside the table";
-		d = load_descriptor(&table[index]);
+		d = load_descriptor(table, index);
 		if (d.flags & VRING_DESC_F_INDIRECT) {
 			if (!queue->indirect || indirect || (d.flags & VRING_DESC_F_NEXT))
 				return "an indirect table where none may be";
