@@ -57,7 +57,7 @@ probe() {
 	config '.process.capabilities.bounding += ["CAP_TIME_TRAVEL"]'
 	container 'echo ran'
 	is "$output" ran
-	target 'caisson --log $bundle/log --log-format json run --bundle $bundle $id >/dev/null; cat $bundle/log'
+	target 'caisson --log $bundle/log --log-format text run --bundle $bundle $id >/dev/null; cat $bundle/log'
 	like "$output" 'CAP_TIME_TRAVEL'
 }
 

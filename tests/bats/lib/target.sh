@@ -16,6 +16,7 @@ umount() { /bin/umount "$@"; }
 unshare() { /usr/bin/unshare "$@"; }
 nsenter() { /usr/bin/nsenter "$@"; }
 ps() { /bin/ps "$@"; }
+setpriv() { /usr/bin/setpriv "$@"; }
 
 caisson() {
 	# shellcheck disable=SC2086,SC2154 # a list, and from the prefix of the script
