@@ -2,6 +2,7 @@
 #include "runtime/vm/machine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -383,20 +384,23 @@ void machine_resume(struct machine *machine)
 		vcpu_resume(&machine->cpus[i], true);
 }
 
-/* Resident pages of the process, from /proc/self/statm's second field. */
+/* Resident pages of the process: the second number of /proc/self/statm. */
 static int resident_pages(uint64_t *ret, struct error *err)
 {
-	_cleanup_fclose_ FILE *file = fopen("/proc/self/statm", "re");
+	char text[128] = "";
+	_cleanup_close_ int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 
-	if (file == NULL || fscanf(file, "%*u %" SCNu64, ret) != 1)
-		return error_set(err, errno != 0 ? errno : EIO, "read /proc/self/statm");
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		return error_set(err, errno, "read /proc/self/statm");
+	if (sscanf(text, "%*u %" SCNu64, ret) != 1)
+		return error_say(err, EPROTO, "/proc/self/statm is not understood: %s", text);
 	return 0;
 }
 
 int machine_get_stats(struct machine *machine, struct machine_stats *ret, struct error *err)
 {
 	struct machine_stats stats = { .first_run = machine->first_run };
-	uint64_t resident;
+	uint64_t resident = 0;
 	int r;
 
 	for (unsigned int i = 0; i < machine->cpu_count; i++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A plugin of QEMU's emulator (QEMU's docs/devel/tcg-plugins.rst) that counts what a guest executes,
- * for a machine whose processor cannot count it: KVM guests inside an emulated test machine.
+ * A plugin of QEMU's emulator (QEMU's docs/devel/tcg-plugins.rst) that counts what a guest
+ *executes, for a machine whose processor cannot count it: KVM guests inside an emulated test
+ *machine.
  *
  *	qemu-system-x86_64 -plugin count_instructions.so,until=ADDRESS …
  *
@@ -35,8 +36,7 @@ extern void qemu_plugin_outs(const char *text);
 
 extern int qemu_plugin_version;
 int qemu_plugin_version = 1;
-int qemu_plugin_install(
-	qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv);
+int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv);
 
 #define BLOCKS_MAX (1 << 20)
 #define KERNEL_HALF (1ULL << 63)
@@ -97,8 +97,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		tb, INLINE_ADD_U64, &block->executed, qemu_plugin_tb_n_insns(tb));
 }
 
-int qemu_plugin_install(
-	qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv)
+int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv)
 {
 	(void)info;
 	for (int i = 0; i < argc; i++)

@@ -381,7 +381,7 @@ static void a_processor_goes_on_in_another_machine(void **state)
 	static const uint8_t code[] = { 0xb0, 1, 0xe6, 0x80, 0xfe, 0xc0, 0xeb, 0xfa };
 	static struct accel_vcpu_state saved, again;
 	struct accel_vm_state vm;
-	struct accel_vcpu *first, *second;
+	struct accel_vcpu *first = NULL, *second = NULL;
 	struct accel *one, *two;
 	struct error err = ERROR_INIT;
 	struct guest_memory guest = { 0 };

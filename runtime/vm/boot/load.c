@@ -45,7 +45,7 @@ static int file_size(int fd, const char *what, size_t most, size_t *ret, struct 
 static int map_kernel(int fd, struct mapped_file *ret, struct error *err)
 {
 	void *bytes;
-	size_t size;
+	size_t size = 0;
 	int r = file_size(fd, "kernel file", KERNEL_FILE_MAX, &size, err);
 
 	if (r < 0)
@@ -94,7 +94,8 @@ static int load_segment(struct memory *memory, const struct kernel_image *image,
 	if (fd >= 0)
 		return memory_read_file(
 			memory, segment->gpa, segment->file_size, fd, segment->offset, err);
-	memcpy(host, file->bytes + segment->offset, segment->file_size);
+	if (segment->file_size != 0)
+		memcpy(host, file->bytes + segment->offset, segment->file_size);
 	return 0;
 }
 
@@ -163,7 +164,7 @@ static int load_initrd(struct memory *memory, const struct kernel_image *image, 
 	struct boot_loaded *loaded, struct error *err)
 {
 	uint64_t limit = memory->low, rounded, address;
-	size_t size;
+	size_t size = 0;
 	int r = file_size(fd, "initrd", (size_t)1 << 40, &size, err);
 
 	if (r < 0)

@@ -55,11 +55,14 @@ int x86_start_write_tables(const struct guest_memory *memory, struct error *err)
 	uint64_t *tables = guest_memory_at(
 		memory, X86_PAGE_TABLES, (2 + MAPPED_GIB) * X86_PAGE_SIZE);
 	void *descriptors = guest_memory_at(memory, X86_GDT, sizeof(gdt));
-	uint64_t *pml4 = tables, *pdpt = tables + TABLE_ENTRIES, *pd = tables + 2 * TABLE_ENTRIES;
+	uint64_t *pml4, *pdpt, *pd;
 	const uint64_t flags = PTE_PRESENT | PTE_WRITABLE | PTE_ACCESSED;
 
 	if (tables == NULL || descriptors == NULL)
 		return error_say(err, EINVAL, "the guest's memory has no room for page tables");
+	pml4 = tables;
+	pdpt = pml4 + TABLE_ENTRIES;
+	pd = pdpt + TABLE_ENTRIES;
 	pml4[0] = (X86_PAGE_TABLES + X86_PAGE_SIZE) | flags;
 	for (uint64_t i = 0; i < MAPPED_GIB; i++)
 		pdpt[i] = (X86_PAGE_TABLES + (2 + i) * X86_PAGE_SIZE) | flags;
