@@ -226,6 +226,8 @@ static int run_boot(int argc, char **argv)
 		{ "small-pages", 0, NULL, "hold less memory, boot slower", CLI_FLAG,
 			&boot.small_pages },
 		{ "rng", 0, NULL, "a source of random bytes", CLI_FLAG, &boot.rng },
+		{ "balloon", 0, NULL, "free memory of the guest goes back to the host", CLI_FLAG,
+			&boot.balloon },
 		{ "verbose", 0, NULL, "the whole kernel log", CLI_FLAG, &boot.verbose },
 		{ "stats", 0, NULL, "print counts and times at the end", CLI_FLAG, &boot.stats },
 	};

@@ -18,7 +18,7 @@ struct vm_boot {
 	unsigned int memory, cpus, cpus_max, spare_slots; /* memory in MiB */
 	struct cli_list disks, shares, taps;
 	const char *vsock, *console;
-	bool serial, acpi, small_pages, stats, verbose, rng;
+	bool serial, acpi, small_pages, stats, verbose, rng, balloon;
 };
 
 /* Files and sockets that devices are made of, opened while the caller's privileges are there. */

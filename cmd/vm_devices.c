@@ -19,6 +19,7 @@
 #include "runtime/vm/accel/accel.h"
 #include "runtime/vm/loop.h"
 #include "runtime/vm/machine.h"
+#include "runtime/vm/virtio/balloon.h"
 #include "runtime/vm/virtio/blk.h"
 #include "runtime/vm/virtio/console.h"
 #include "runtime/vm/virtio/console_log.h"
@@ -259,6 +260,14 @@ static int attach_vsock(const struct vm_boot *boot, struct vm_files *files, stru
 	return attach(machine, device, err);
 }
 
+static int attach_balloon(struct loop *loop, struct machine *machine, struct error *err)
+{
+	struct virtio_device *device;
+	int r = virtio_balloon_new(loop, machine_memory(machine), &device, err);
+
+	return r < 0 ? r : attach(machine, device, err);
+}
+
 static int attach_rng(struct loop *loop, struct machine *machine, struct error *err)
 {
 	struct virtio_device *device;
@@ -278,6 +287,8 @@ int vm_devices_attach(const struct vm_boot *boot, struct vm_files *files, struct
 		r = attach_disks(boot, files, machine, err);
 	if (r >= 0 && boot->vsock != NULL)
 		r = attach_vsock(boot, files, loop, machine, err);
+	if (r >= 0 && boot->balloon)
+		r = attach_balloon(loop, machine, err);
 	if (r >= 0 && boot->rng)
 		r = attach_rng(loop, machine, err);
 	if (r >= 0)

@@ -246,7 +246,8 @@ int machine_new(struct loop *loop, const struct machine_options *options,
 	if (machine->cpus == NULL)
 		r = error_set(err, ENOMEM, "make a machine");
 	if (r >= 0)
-		r = memory_new(&machine->memory, options->memory, options->large_pages, err);
+		r = memory_new(&machine->memory, options->memory, options->memory_spare,
+			options->large_pages, err);
 	if (r >= 0)
 		r = accel_new(options->kvm, &accel_options, &machine->accel, err);
 	if (r >= 0)
@@ -291,6 +292,11 @@ void machine_free(struct machine *machine)
 const struct guest_memory *machine_memory(const struct machine *machine)
 {
 	return &machine->memory.guest;
+}
+
+uint64_t machine_spare_address(const struct machine *machine)
+{
+	return memory_spare_address(&machine->memory);
 }
 
 int machine_attach(struct machine *machine, struct virtio_device *device, unsigned int *ret_slot,

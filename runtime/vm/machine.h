@@ -21,8 +21,9 @@ struct machine;
 struct virtio_device;
 
 struct machine_options {
-	int kvm;	 /* an fd of /dev/kvm (accel_open_device()); not needed afterwards */
-	uint64_t memory; /* bytes, a multiple of 2 MiB */
+	int kvm;	       /* an fd of /dev/kvm (accel_open_device()); not needed afterwards */
+	uint64_t memory;       /* bytes, a multiple of 2 MiB */
+	uint64_t memory_spare; /* bytes of address space that a virtio-mem device may fill later */
 	unsigned int cpus;
 	unsigned int cpus_max;	  /* at least cpus: what the guest may bring up later */
 	unsigned int spare_slots; /* empty slots that the guest is told of, to be filled later */
@@ -55,6 +56,9 @@ void machine_free(struct machine *machine);
 
 /* The guest's memory, for devices: lives as long as the machine. */
 const struct guest_memory *machine_memory(const struct machine *machine);
+
+/* Where options.memory_spare lies in the guest, for virtio_mem_new(). */
+uint64_t machine_spare_address(const struct machine *machine);
 
 /*
  * Puts a device, which the machine owns then, into the next free slot; on failure it stays the

@@ -14,6 +14,7 @@
 #include "runtime/vm/x86/layout.h"
 
 #define ALIGNMENT (2ULL << 20)
+#define SIZE_LIMIT (1ULL << 44)
 #define PAGEMAP_PRESENT_OR_SWAPPED (3ULL << 62)
 
 /* 2 MiB alignment of both addresses lets the host back the guest with large pages. */
@@ -58,30 +59,55 @@ static void advise(void *base, uint64_t size, bool large_pages)
 		(void)madvise(base, size, MADV_HUGEPAGE);
 }
 
-int memory_new(struct memory *ret, uint64_t size, bool large_pages, struct error *err)
+/* Linux plugs memory in sections of 128 MiB at least. */
+#define SPARE_ALIGNMENT (1ULL << 30)
+
+uint64_t memory_spare_address(const struct memory *memory)
+{
+	uint64_t end = X86_HOLE_END + memory->high;
+
+	return (end + SPARE_ALIGNMENT - 1) & ~(SPARE_ALIGNMENT - 1);
+}
+
+static int add_regions(struct memory *memory, struct error *err)
+{
+	uint8_t *base = memory->base;
+	int r = guest_memory_add(&memory->guest, 0, memory->low, base, err);
+
+	if (r >= 0 && memory->high != 0)
+		r = guest_memory_add(
+			&memory->guest, X86_HOLE_END, memory->high, base + memory->low, err);
+	if (r >= 0 && memory->spare != 0)
+		r = guest_memory_add(&memory->guest, memory_spare_address(memory), memory->spare,
+			base + memory->low + memory->high, err);
+	return r;
+}
+
+int memory_new(
+	struct memory *ret, uint64_t size, uint64_t spare, bool large_pages, struct error *err)
 {
 	struct memory memory = {
 		.low = x86_memory_below_hole(size),
+		.spare = spare,
 		.large_pages = large_pages,
 	};
+	uint64_t all = size + spare;
 	int r;
 
-	if (size == 0 || size % ALIGNMENT != 0 || size > (1ULL << 46))
+	if (size == 0 || size % ALIGNMENT != 0 || spare % ALIGNMENT != 0 || size > SIZE_LIMIT ||
+		spare > SIZE_LIMIT)
 		return error_say(err, EINVAL,
 			"%" PRIu64 " bytes of guest memory: a multiple of 2 MiB is needed", size);
 	memory.high = size - memory.low;
-	memory.base = reserve(size);
+	memory.base = reserve(all);
 	if (memory.base == NULL)
-		return error_set(err, errno, "reserve %" PRIu64 " MiB of guest memory", size >> 20);
-	advise(memory.base, size, large_pages);
+		return error_set(err, errno, "reserve %" PRIu64 " MiB of guest memory", all >> 20);
+	advise(memory.base, all, large_pages);
 	/* A core dump of the monitor must not hold the guest. Old kernels lack it: harmless. */
-	(void)madvise(memory.base, size, MADV_DONTDUMP);
-	r = guest_memory_add(&memory.guest, 0, memory.low, memory.base, err);
-	if (r >= 0 && memory.high != 0)
-		r = guest_memory_add(&memory.guest, X86_HOLE_END, memory.high,
-			(uint8_t *)memory.base + memory.low, err);
+	(void)madvise(memory.base, all, MADV_DONTDUMP);
+	r = add_regions(&memory, err);
 	if (r < 0) {
-		munmap(memory.base, size);
+		munmap(memory.base, all);
 		return r;
 	}
 	*ret = memory;
@@ -91,7 +117,7 @@ int memory_new(struct memory *ret, uint64_t size, bool large_pages, struct error
 void memory_free(struct memory *memory)
 {
 	if (memory->base != NULL)
-		munmap(memory->base, memory->low + memory->high);
+		munmap(memory->base, memory->low + memory->high + memory->spare);
 	*memory = (struct memory){ 0 };
 }
 
@@ -143,7 +169,7 @@ int memory_count_touched(const struct memory *memory, uint64_t *ret, struct erro
 {
 	_cleanup_close_ int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	uint64_t first = (uintptr_t)memory->base / X86_PAGE_SIZE;
-	uint64_t pages = (memory->low + memory->high) / X86_PAGE_SIZE;
+	uint64_t pages = (memory->low + memory->high + memory->spare) / X86_PAGE_SIZE;
 	uint64_t touched = 0;
 
 	if (fd < 0)

@@ -14,16 +14,23 @@ struct error;
 struct memory {
 	struct guest_memory guest;
 	uint64_t low, high; /* bytes below the hole, and from 4 GiB on */
-	void *base;	    /* one mapping of low + high bytes */
+	uint64_t spare; /* bytes above all that, for virtio-mem: no RAM by the firmware's tables */
+	void *base;	/* one mapping of low + high + spare bytes */
 	bool large_pages;
 };
 
 /*
- * Reserves `size` bytes (a multiple of 2 MiB), to be backed by pages of 2 MiB where the host has
- * them (`large_pages`: faster, for every first touch of a small page is an exit; but a page that
- * holds anything is held whole), or by small ones. The caller frees with memory_free().
+ * Reserves `size` bytes and `spare` more (multiples of 2 MiB; 0 for none), to be backed by pages of
+ * 2 MiB where the host has them (`large_pages`: faster, for every first touch of a small page is an
+ * exit; but a page that holds anything is held whole), or by small ones. The caller frees with
+ * memory_free().
  */
-int memory_new(struct memory *ret, uint64_t size, bool large_pages, struct error *err);
+int memory_new(
+	struct memory *ret, uint64_t size, uint64_t spare, bool large_pages, struct error *err);
+
+/* Where the spare region begins in the guest. */
+uint64_t memory_spare_address(const struct memory *memory);
+
 void memory_free(struct memory *memory);
 
 /*

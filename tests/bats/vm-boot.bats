@@ -101,10 +101,35 @@ boot() {
 	is "$output" "$before"
 }
 
-@test 'a processor and a disk come while the guest runs' {
+@test 'a shared directory is read and written' {
+	target 'mkdir -p /tmp/t/vm/dir && echo "from the host" >/tmp/t/vm/dir/from-host'
+	boot --share dir -a do=share
+	succeeded
+	like "$output" 'share from the host'
+	target 'cat /tmp/t/vm/dir/from-guest'
+	is "$output" 'from the guest'
+}
+
+@test 'a tap carries the network' {
+	target 'ip tuntap add vmtap mode tap && ip address add 10.9.0.1/24 dev vmtap && ip link set vmtap up'
+	try target 'cd /tmp/t/vm && { timeout 30 nc -l -p 7777 >heard & } && "$CAISSON" vm boot -k guest/vmlinux \
+		-i vm/guest.cpio --tap vmtap -a do=net && sleep 1 && cat heard; ip link del vmtap'
+	succeeded
+	like "$output" 'over the tap'
+}
+
+@test 'the guest dials the host over vsock' {
+	target 'cd /tmp/t/vm && { timeout 30 socat -u UNIX-LISTEN:vsock_7777 OPEN:heard,creat,trunc & } &&
+		sleep 1 && "$CAISSON" vm boot -k guest/vmlinux -i vm/guest.cpio --vsock vsock -a do=vsock &&
+		sleep 1 && cat heard; rm -f vsock'
+	like "$output" 'over vsock'
+}
+
+@test 'a processor, a disk and memory come while the guest runs' {
 	target 'cd /tmp/t/vm && vm/grow guest/vmlinux vm/guest.cpio'
 	like "$output" 'processors now 2'
 	like "$output" 'disk that came later'
+	like "$output" 'memory grew'
 }
 
 @test 'a panic is an error with its line' {

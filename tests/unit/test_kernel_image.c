@@ -270,7 +270,7 @@ static void check_loaded(bool large_pages)
 	make_elf(&file);
 	_cleanup_close_ int kernel_fd = make_file(&file, sizeof(file));
 	_cleanup_close_ int initrd_fd = make_file(initrd, sizeof(initrd));
-	assert_int_equal(memory_new(&memory, 64 << 20, large_pages, &err), 0);
+	assert_int_equal(memory_new(&memory, 64 << 20, 0, large_pages, &err), 0);
 	assert_int_equal(boot_load(&memory, kernel_fd, initrd_fd, &loaded, &err), 0);
 	assert_int_equal(loaded.entry, 0x1000123);
 	at = guest_memory_at(&memory.guest, 0x1000000, 0x4000);
@@ -314,11 +314,11 @@ static void too_little_memory_is_said(void **state)
 	make_elf(&file);
 	_cleanup_close_ int kernel_fd = make_file(&file, sizeof(file));
 	_cleanup_close_ int initrd_fd = memfd_create("initrd", MFD_CLOEXEC);
-	assert_int_equal(memory_new(&memory, 16 << 20, true, &err), 0);
+	assert_int_equal(memory_new(&memory, 16 << 20, 0, true, &err), 0);
 	assert_int_equal(boot_load(&memory, kernel_fd, -1, &loaded, &err), -ENOMEM);
 	assert_non_null(strstr(err.message, "17 MiB"));
 	memory_free(&memory);
-	assert_int_equal(memory_new(&memory, 20 << 20, true, &err), 0);
+	assert_int_equal(memory_new(&memory, 20 << 20, 0, true, &err), 0);
 	assert_int_equal(ftruncate(initrd_fd, 4 << 20), 0);
 	assert_int_equal(boot_load(&memory, kernel_fd, initrd_fd, &loaded, &err), -ENOMEM);
 	assert_int_equal(ftruncate(initrd_fd, 0), 0);

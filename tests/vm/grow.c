@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * grow KERNEL INITRD: a guest gets a processor and a disk while it runs, and finds both. Prints
- * what the guest says; the status is 0 when it said what it must.
+ * grow KERNEL INITRD: a guest gets a processor, a disk and memory while it runs, and finds all.
+ * Prints what the guest says; the status is 0 when it said what it must.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,11 +16,12 @@
 #include "runtime/vm/machine.h"
 #include "runtime/vm/virtio/blk.h"
 #include "runtime/vm/virtio/console.h"
+#include "runtime/vm/virtio/mem.h"
 
 struct test {
 	struct loop *loop;
 	struct machine *machine;
-	struct virtio_device *console;
+	struct virtio_device *console, *memory;
 	char said[8192];
 	size_t length;
 	bool grown;
@@ -59,6 +60,7 @@ static void grow(void *data)
 		machine_attach(test->machine, disk, &slot, &err) < 0 ||
 		machine_add_cpus(test->machine, 1, &err) < 0)
 		die(&err);
+	virtio_mem_request(test->memory, 256 << 20);
 	snprintf(line, sizeof(line), "go %u\n", slot);
 	virtio_console_input(test->console, line, strlen(line));
 }
@@ -94,6 +96,7 @@ int main(int argc, char **argv)
 		.memory = 128 << 20,
 		.cpus = 1,
 		.cpus_max = 2,
+		.memory_spare = 256 << 20,
 		.spare_slots = 2,
 		.large_pages = true,
 		.serial = -1,
@@ -116,9 +119,12 @@ int main(int argc, char **argv)
 		virtio_console_new(test.loop, machine_memory(test.machine), on_output, &test,
 			&test.console, &err) < 0 ||
 		machine_attach(test.machine, test.console, &slot, &err) < 0 ||
+		virtio_mem_new(test.loop, machine_memory(test.machine),
+			machine_spare_address(test.machine), 256 << 20, &test.memory, &err) < 0 ||
+		machine_attach(test.machine, test.memory, &slot, &err) < 0 ||
 		machine_start(test.machine, kernel, initrd,
 			"console=hvc0 quiet panic=-1 reboot=k,f tsc=reliable no_timer_check "
-			"do=grow",
+			"memhp_default_state=online do=grow",
 			&err) < 0 ||
 		loop_run(test.loop, &err) < 0)
 		die(&err);
@@ -126,7 +132,8 @@ int main(int argc, char **argv)
 	loop_free(test.loop);
 	return test.end == MACHINE_RESET && strstr(test.said, "guest: processors 1 of 2") != NULL &&
 			strstr(test.said, "guest: processors now 2") != NULL &&
-			strstr(test.said, "guest: disk that came later") != NULL
+			strstr(test.said, "guest: disk that came later") != NULL &&
+			strstr(test.said, "guest: memory grew") != NULL
 		? 0
 		: 1;
 }

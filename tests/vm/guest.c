@@ -6,21 +6,28 @@
  *	list	prints the platform's devices
  *	disk	prints the first line of /dev/vda, and appends one to the second sector
  *	grow	prints "ready", waits for a line "go SLOT" at the console, takes a second processor
- *and the device in that slot into use, and says what they are panic	ends, which is a panic spin
- *busy for a second on every processor
+ *and the device in that slot into use, and says what they are, and whether memory grew panic
+ *ends, which is a panic spin busy for a second on every processor
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h>
 
 static void put(const char *path, const char *text)
 {
@@ -55,8 +62,11 @@ static void show_disk(void)
 static void grow(void)
 {
 	char line[64] = "", slot[32];
+	struct sysinfo before;
+	bool grew = false;
 	int number;
 
+	sysinfo(&before);
 	printf("guest: ready\n");
 	fflush(stdout);
 	if (fgets(line, sizeof(line), stdin) == NULL || sscanf(line, "go %d", &number) != 1) {
@@ -68,6 +78,14 @@ static void grow(void)
 	snprintf(slot, sizeof(slot), "virtio-mmio.%d", number);
 	put("/sys/bus/platform/drivers/virtio-mmio/bind", slot);
 	show_disk();
+	for (int i = 0; i < 200 && !grew; i++) {
+		struct sysinfo info;
+
+		sysinfo(&info);
+		grew = info.totalram > before.totalram + (200UL << 20);
+		usleep(50000);
+	}
+	printf("guest: memory %s\n", grew ? "grew" : "did not grow");
 }
 
 static void *spin(void *data)
@@ -106,6 +124,70 @@ static void list_devices(void)
 		closedir(dir);
 }
 
+static void look_into_share(void)
+{
+	char text[64] = "";
+	int fd;
+
+	if (mount("share", "/run", "virtiofs", 0, NULL) < 0) {
+		printf("guest: no share: %s\n", strerror(errno));
+		return;
+	}
+	fd = open("/run/dir/from-host", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		printf("guest: from-host: %s\n", strerror(errno));
+	printf("guest: share %s", text);
+	fd = open("/run/dir/from-guest", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0 || write(fd, "from the guest\n", 15) != 15 || fsync(fd) < 0)
+		printf("guest: from-guest: %s\n", strerror(errno));
+}
+
+static void set_address(int fd, unsigned long request, const char *address)
+{
+	struct ifreq interface = { .ifr_name = "eth0" };
+	struct sockaddr_in *in = (struct sockaddr_in *)&interface.ifr_addr;
+
+	in->sin_family = AF_INET;
+	inet_pton(AF_INET, address, &in->sin_addr);
+	if (ioctl(fd, request, &interface) < 0)
+		printf("guest: eth0 %s: %s\n", address, strerror(errno));
+}
+
+static void say_to(int fd, const struct sockaddr *address, socklen_t size, const char *text)
+{
+	if (connect(fd, address, size) < 0 || write(fd, text, strlen(text)) < 0)
+		printf("guest: connect: %s\n", strerror(errno));
+	else
+		printf("guest: sent\n");
+	close(fd);
+}
+
+static void use_network(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct ifreq interface = { .ifr_name = "eth0", .ifr_flags = IFF_UP };
+	struct sockaddr_in host = { .sin_family = AF_INET, .sin_port = htons(7777) };
+
+	set_address(fd, SIOCSIFADDR, "10.9.0.2");
+	set_address(fd, SIOCSIFNETMASK, "255.255.255.0");
+	if (ioctl(fd, SIOCSIFFLAGS, &interface) < 0)
+		printf("guest: eth0: %s\n", strerror(errno));
+	inet_pton(AF_INET, "10.9.0.1", &host.sin_addr);
+	say_to(fd, (struct sockaddr *)&host, sizeof(host), "over the tap\n");
+}
+
+static void use_vsock(void)
+{
+	struct sockaddr_vm host = {
+		.svm_family = AF_VSOCK,
+		.svm_port = 7777,
+		.svm_cid = VMADDR_CID_HOST,
+	};
+
+	say_to(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0), (struct sockaddr *)&host,
+		sizeof(host), "over vsock\n");
+}
+
 int main(void)
 {
 	char command_line[4096] = "";
@@ -127,6 +209,12 @@ int main(void)
 		show_disk();
 	if (strstr(command_line, "do=grow") != NULL)
 		grow();
+	if (strstr(command_line, "do=share") != NULL)
+		look_into_share();
+	if (strstr(command_line, "do=net") != NULL)
+		use_network();
+	if (strstr(command_line, "do=vsock") != NULL)
+		use_vsock();
 	if (strstr(command_line, "do=spin") != NULL)
 		spin_everywhere();
 	fflush(stdout);

@@ -199,7 +199,7 @@ int boot_load(struct memory *memory, int kernel_fd, int initrd_fd, struct boot_l
 	struct kernel_image image;
 	int r = map_kernel(kernel_fd, &file, err);
 
-	if (r < 0)
+	if (r < 0 || file.bytes == NULL)
 		return r;
 	r = kernel_image_parse(file.bytes, file.size, &image, err);
 	if (r < 0)
