@@ -103,7 +103,7 @@ boot() {
 
 @test 'a shared directory is read and written' {
 	target 'mkdir -p /tmp/t/vm/dir && echo "from the host" >/tmp/t/vm/dir/from-host'
-	boot --share dir -a do=share
+	boot --share dir,share -a do=share
 	succeeded
 	like "$output" 'share from the host'
 	target 'cat /tmp/t/vm/dir/from-guest'
@@ -112,7 +112,7 @@ boot() {
 
 @test 'a tap carries the network' {
 	target 'ip tuntap add vmtap mode tap && ip address add 10.9.0.1/24 dev vmtap && ip link set vmtap up'
-	try target 'cd /tmp/t/vm && { timeout 30 nc -l -p 7777 >heard & } && "$CAISSON" vm boot -k guest/vmlinux \
+	try target 'cd /tmp/t/vm && { timeout 30 socat -u TCP-LISTEN:7777 OPEN:heard,creat,trunc & } && sleep 1 && "$CAISSON" vm boot -k guest/vmlinux \
 		-i vm/guest.cpio --tap vmtap -a do=net && sleep 1 && cat heard; ip link del vmtap'
 	succeeded
 	like "$output" 'over the tap'

@@ -133,11 +133,11 @@ static void look_into_share(void)
 		printf("guest: no share: %s\n", strerror(errno));
 		return;
 	}
-	fd = open("/run/dir/from-host", O_RDONLY | O_CLOEXEC);
+	fd = open("/run/root/from-host", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
 		printf("guest: from-host: %s\n", strerror(errno));
 	printf("guest: share %s", text);
-	fd = open("/run/dir/from-guest", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	fd = open("/run/root/from-guest", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0 || write(fd, "from the guest\n", 15) != 15 || fsync(fd) < 0)
 		printf("guest: from-guest: %s\n", strerror(errno));
 }
