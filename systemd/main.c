@@ -22,6 +22,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "lib/cleanup.h"
 #include "systemd/property.h"
 
 #define DESTINATION "org.freedesktop.systemd1"
@@ -146,31 +147,28 @@ static int append_properties(sd_bus_message *message, uint32_t pid, char **words
 static int start_once(sd_bus *bus, const char *unit, uint32_t pid, char **words,
 	sd_bus_error *error, sd_bus_message **ret)
 {
-	sd_bus_message *message = NULL;
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
 	int status = sd_bus_message_new_method_call(
 		bus, &message, DESTINATION, MANAGER_PATH, MANAGER, "StartTransientUnit");
 
 	if (status >= 0)
 		status = sd_bus_message_append(message, "ss", unit, "fail");
 	if (status >= 0) {
-		if (append_properties(message, pid, words) < 0) {
-			sd_bus_message_unref(message);
+		if (append_properties(message, pid, words) < 0)
 			return -ECANCELED;
-		}
 		status = sd_bus_message_append(message, "a(sa(sv))", 0);
 	}
 	if (status >= 0)
 		status = sd_bus_call(bus, message, 0, error, ret);
-	sd_bus_message_unref(message);
 	return status;
 }
 
 static int command_start(sd_bus *bus, const char *unit, uint32_t pid, char **words)
 {
-	sd_bus_error error = SD_BUS_ERROR_NULL;
-	sd_bus_message *reply = NULL;
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+	_cleanup_free_ char *path = NULL, *cgroup = NULL;
 	struct job job = { 0 };
-	char *path = NULL, *cgroup = NULL;
 	int status = subscribe(bus, &job);
 
 	if (status < 0)
@@ -206,8 +204,8 @@ static int command_start(sd_bus *bus, const char *unit, uint32_t pid, char **wor
 
 static int command_set(sd_bus *bus, const char *unit, char **words)
 {
-	sd_bus_error error = SD_BUS_ERROR_NULL;
-	sd_bus_message *message = NULL;
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
 	int status = sd_bus_message_new_method_call(
 		bus, &message, DESTINATION, MANAGER_PATH, MANAGER, "SetUnitProperties");
 
@@ -226,8 +224,8 @@ static int command_set(sd_bus *bus, const char *unit, char **words)
 
 static int command_stop(sd_bus *bus, const char *unit)
 {
-	sd_bus_error error = SD_BUS_ERROR_NULL;
-	sd_bus_message *reply = NULL;
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 	struct job job = { 0 };
 	int status = subscribe(bus, &job);
 
@@ -251,8 +249,8 @@ static int command_stop(sd_bus *bus, const char *unit)
 
 static int command_root(sd_bus *bus)
 {
-	sd_bus_error error = SD_BUS_ERROR_NULL;
-	char *cgroup = NULL;
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	_cleanup_free_ char *cgroup = NULL;
 	int status = sd_bus_get_property_string(
 		bus, DESTINATION, MANAGER_PATH, MANAGER, "ControlGroup", &error, &cgroup);
 
@@ -286,7 +284,7 @@ int main(int argc, char **argv)
 	bool user = argc > 1 && strcmp(argv[1], "--user") == 0;
 	char **args = argv + 1 + user;
 	int count = argc - 1 - user;
-	sd_bus *bus = NULL;
+	_cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
 	int status;
 
 	if (count < 1 || (strcmp(args[0], "root") != 0 && count < 2) ||
