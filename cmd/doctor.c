@@ -118,13 +118,13 @@ static int run_doctor(struct cli *cli, int argc, char **argv)
 	struct error err = ERROR_INIT;
 	int status;
 
-	(void)cli;
 	settings_default(&settings);
 	if (cli_parse(&command_doctor, options, CLI_COUNT(options), argc, argv, 0, 0, &status) < 0)
 		return status;
 	if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
 		return cli_usage(&command_doctor, "--format %s: must be text or json", format);
-	if (settings_load(SETTINGS_PATH, &settings, &err) < 0)
+	if (settings_load(cli->settings_file != NULL ? cli->settings_file : SETTINGS_PATH,
+		    &settings, &err) < 0)
 		return cli_fail(&err);
 	doctor_look_at_namespaces(&namespace);
 	doctor_look_at_vm(&vm, &settings.vm);

@@ -237,8 +237,9 @@ _Noreturn void container_init_run(struct container_init *init)
 	if (init->starter < 0)
 		_exit(1);
 	init->gate = close_fd(init->gate);
-	if (run_hooks(init, &init->config->hooks.start_container, "startContainer",
-		    CONTAINER_CREATED, &err) == 0)
+	if (init->isolation->runs_start_hooks ||
+		run_hooks(init, &init->config->hooks.start_container, "startContainer",
+			CONTAINER_CREATED, &err) == 0)
 		init->isolation->run(init, &err);
 	gate_report(init->starter, &err);
 	_exit(err.errnum == ENOENT ? 127 : 126);

@@ -28,6 +28,9 @@ struct isolation {
 	const char *name; /* what --isolation and state say: "namespace", "vm" */
 	bool exports;	  /* the host's files are needed as trees: rootfs_export() */
 
+	/* startContainer hooks run where the program does, and that is its own to see to. */
+	bool runs_start_hooks;
+
 	/* ---- create: caller's side, before the process is cloned */
 
 	/*

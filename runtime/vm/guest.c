@@ -232,10 +232,10 @@ static int read_hello(struct guest *guest, int timeout, struct error *err)
 	int64_t version;
 	struct loop_source *source = NULL;
 	/* The loop serves the connection's other end: what has arrived may be a part. */
-	int got = fcntl(guest->hello, F_SETFL, O_NONBLOCK) < 0 ?
-			  -errno :
-			  loop_add(guest->loop, guest->hello, EPOLLIN, on_hello_readable, guest,
-				  &source, err);
+	int got = fcntl(guest->hello, F_SETFL, O_NONBLOCK) < 0
+		? -errno
+		: loop_add(guest->loop, guest->hello, EPOLLIN, on_hello_readable, guest, &source,
+			  err);
 
 	loop_set_timer(guest->timer, (uint64_t)timeout * 1000000);
 	while (got == 0 && !guest->ended && !guest->timed_out) {

@@ -57,17 +57,37 @@ static int open_read_only(const char *path, const char *what, const char *mend, 
 	return fd;
 }
 
+static const char *kernel_path(const struct settings_vm *settings)
+{
+	return settings->kernel != NULL ? settings->kernel : KERNEL;
+}
+
+/* A container's own data chooses no file of the host's (CVE-2020-27151). */
+static int check_kernel_path(const struct container_init *init, struct error *err)
+{
+	const char *wanted = init->config->vm.kernel_path;
+	const char *used = kernel_path(init->runtime->vm);
+
+	if (wanted == NULL || strcmp(wanted, used) == 0)
+		return 0;
+	return error_say(err, ENOTSUP,
+		"vm.kernel.path: %s is not the kernel that the settings name (%s): only they "
+		"choose "
+		"one",
+		wanted, used);
+}
+
 static int open_kernel(const struct settings_vm *settings, struct error *err)
 {
-	return open_read_only(settings->kernel != NULL ? settings->kernel : KERNEL, "guest kernel",
+	return open_read_only(kernel_path(settings), "guest kernel",
 		"build it with 'make guest-kernel', or name another in the settings (vm.kernel)",
 		err);
 }
 
 static int open_initrd(const struct settings_vm *settings, struct error *err)
 {
-	return open_read_only(settings->initrd != NULL ? settings->initrd : INITRD,
-		"guest's agent", "install it with 'make install'", err);
+	return open_read_only(settings->initrd != NULL ? settings->initrd : INITRD, "guest's agent",
+		"install it with 'make install'", err);
 }
 
 static int open_files(struct vm_container *vm, const struct container_init *init, struct error *err)
@@ -131,6 +151,8 @@ static int prepare(struct container_init *init, struct error *err)
 	int status = vm_split(init->options->config_text, init->options->config_length,
 		init->config, &vm->split, err);
 	if (status == 0)
+		status = check_kernel_path(init, err);
+	if (status == 0)
 		status = open_files(vm, init, err);
 	if (status < 0)
 		return status;
@@ -172,7 +194,8 @@ static int built(struct container_init *init, struct error *err)
 	return 0;
 }
 
-/* The settings' list as one text. NULL: none, or no memory, which the guest does not need them for. */
+/* The settings' list as one text. NULL: none, or no memory, which the guest does not need them for.
+ */
 static char *join_parameters(const struct string_list *list)
 {
 	size_t size = 1;
@@ -287,6 +310,7 @@ static int run(struct container_init *init, struct error *err)
 const struct isolation vm_isolation = {
 	.name = "vm",
 	.exports = true,
+	.runs_start_hooks = true,
 	.prepare = prepare,
 	.prepare_free = prepare_free,
 	.limit = limit,

@@ -8,8 +8,9 @@
 #include "config/oci.h"
 #include "config/settings.h"
 
-#define MEMORY_LEAST (UINT64_C(64) << 20) /* a kernel and the agent live in less, no program does \
-					   */
+#define MEMORY_LEAST                                                                 \
+	(UINT64_C(64) << 20) /* a kernel and the agent live in less, no program does \
+			      */
 #define MEMORY_UNIT (UINT64_C(2) << 20)
 
 static uint64_t choose_memory(const struct oci_config *config, const struct settings_vm *settings)

@@ -13,6 +13,7 @@
 #include "lib/error.h"
 #include "lib/json.h"
 #include "lib/json_write.h"
+#include "lib/log.h"
 #include "runtime/ns/mount_options.h"
 
 /* Members that only the host acts on: they do not reach the guest. */
@@ -226,9 +227,9 @@ static const struct {
 };
 
 /*
- * The network namespace is the host's: its interfaces re-appear in the guest's own. Ids of a user
- * namespace are translated by the host's file server: the guest maps none. A mount namespace there
- * always is.
+ * The interfaces of the host's network namespace re-appear in the guest's own, which is its first
+ * process's. Ids of a user namespace are translated by the host's file server: the guest maps none.
+ * A mount namespace there always is.
  */
 static int split_namespaces(
 	struct json_writer *writer, const struct oci_linux *linux, struct error *err)
@@ -238,6 +239,10 @@ static int split_namespaces(
 			"linux.namespaces: a virtual machine cannot use the host's network: add a "
 			"network namespace, or use --isolation namespace");
 	json_write_array_member(writer, "namespaces");
+	json_write_object(writer);
+	json_write_string_member(writer, "type", "network");
+	json_write_string_member(writer, "path", "/proc/1/ns/net");
+	json_write_end(writer);
 	for (size_t i = 0; i < sizeof(guest_namespaces) / sizeof(*guest_namespaces); i++) {
 		const struct oci_namespace *wanted = &linux->namespaces[guest_namespaces[i].type];
 
@@ -267,21 +272,73 @@ static void split_cpu(struct json_writer *writer, const struct json_value *cpu)
 	json_write_end(writer);
 }
 
+static int check_linux(const struct oci_linux *linux, struct error *err)
+{
+	for (size_t i = 0; i < linux->seccomp.n_syscalls; i++) {
+		if (strcmp(linux->seccomp.syscalls[i].action, "SCMP_ACT_NOTIFY") == 0)
+			return error_say(err, ENOTSUP,
+				"linux.seccomp.syscalls[%zu].action: SCMP_ACT_NOTIFY: a listener "
+				"on the host cannot answer for a guest's kernel",
+				i);
+	}
+	for (size_t i = 0; i < linux->sysctl.count; i++) {
+		if (strncmp(linux->sysctl.items[i].key, "user", 4) == 0)
+			return error_say(err, ENOTSUP,
+				"linux.sysctl.%s: a virtual machine's container has no user "
+				"namespace "
+				"of its own in the guest: remove it, or use --isolation namespace",
+				linux->sysctl.items[i].key);
+	}
+	return 0;
+}
+
+/*
+ * The caller's config.json chooses no file of the host's (CVE-2020-27151). vm.kernel.path, which
+ * the specification requires, is compared with the settings' where these are known.
+ */
+static int check_vm(const struct oci_vm *vm, struct error *err)
+{
+	const struct {
+		const char *field;
+		bool set;
+		const char *reason;
+	} refused[] = {
+		{ "hypervisor.path", vm->hypervisor_path != NULL,
+			"caisson is the virtual machine monitor" },
+		{ "hypervisor.parameters", vm->hypervisor_parameters.count > 0,
+			"caisson is the virtual machine monitor" },
+		{ "kernel.initrd", vm->kernel_initrd != NULL,
+			"the settings choose the guest's initramfs (vm.initrd)" },
+		{ "kernel.parameters", vm->kernel_parameters.count > 0,
+			"the settings choose the kernel's parameters (vm.kernel_parameters)" },
+		{ "image", vm->image_path != NULL,
+			"the container's root is root.path, shared with the guest" },
+		{ "hwConfig.deviceTree", vm->hw_config.device_tree != NULL,
+			"there is none on x86-64" },
+		{ "hwConfig.dtdevs", vm->hw_config.dtdevs.count > 0,
+			"devices are not passed through" },
+		{ "hwConfig.iomems", vm->hw_config.n_iomems > 0, "devices are not passed through" },
+		{ "hwConfig.irqs", vm->hw_config.n_irqs > 0, "devices are not passed through" },
+	};
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		if (refused[i].set)
+			return error_say(err, ENOTSUP, "vm.%s: cannot be chosen here: %s",
+				refused[i].field, refused[i].reason);
+	}
+	return 0;
+}
+
 static int split_linux(struct json_writer *writer, const struct oci_config *config,
 	const struct json_value *linux, struct error *err)
 {
 	static const char *const no_cpu[] = { "blockIO", "hugepageLimits", "rdma", "network",
 		"unified", "cpu", NULL };
 	const struct json_value *resources = json_get(linux, "resources");
-	int status;
+	int status = check_linux(&config->linux, err);
 
-	for (size_t i = 0; i < config->linux.seccomp.n_syscalls; i++) {
-		if (strcmp(config->linux.seccomp.syscalls[i].action, "SCMP_ACT_NOTIFY") == 0)
-			return error_say(err, ENOTSUP,
-				"linux.seccomp.syscalls[%zu].action: SCMP_ACT_NOTIFY: a listener "
-				"on the host cannot answer for a guest's kernel",
-				i);
-	}
+	if (status < 0)
+		return status;
 	json_write_object_member(writer, "linux");
 	write_members(writer, linux, host_linux);
 	status = split_namespaces(writer, &config->linux, err);
@@ -293,6 +350,21 @@ static int split_linux(struct json_writer *writer, const struct oci_config *conf
 	}
 	json_write_end(writer);
 	return status;
+}
+
+/* config.md lets a runtime warn of these: no container is worse off without them in a guest. */
+static void warn_of_ignored(const struct oci_config *config)
+{
+	const struct oci_process *process = &config->process;
+
+	if (process->apparmor_profile != NULL && process->apparmor_profile[0] != '\0')
+		log_warning("process.apparmorProfile is not applied: the program runs under the "
+			    "guest's kernel, which has no such module");
+	if (process->selinux_label != NULL && process->selinux_label[0] != '\0')
+		log_warning("process.selinuxLabel is not applied: the program runs under the "
+			    "guest's kernel, which has no such module");
+	if (config->linux.memory_policy.set)
+		log_warning("linux.memoryPolicy is not applied: the guest has one memory node");
 }
 
 static void split_process(struct json_writer *writer, const struct json_value *process)
@@ -326,13 +398,16 @@ static void split_root(struct json_writer *writer, const struct oci_config *conf
 static int write_guest_config(struct json_writer *writer, const struct oci_config *config,
 	const struct json_value *document, struct vm_split *split, struct error *err)
 {
-	int status = add_export(split, VM_EXPORT_ROOT, config->root.readonly, err);
+	int status = check_vm(&config->vm, err);
 
+	if (status == 0)
+		status = add_export(split, VM_EXPORT_ROOT, config->root.readonly, err);
 	if (status < 0)
 		return status;
 	json_write_object(writer);
 	write_members(writer, document, host_members);
 	split_root(writer, config);
+	warn_of_ignored(config);
 	split_process(writer, json_get(document, "process"));
 	split_hooks(writer, json_get(document, "hooks"));
 	status = split_mounts(writer, config, json_get(document, "mounts"), split, err);
