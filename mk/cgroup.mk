@@ -8,7 +8,8 @@ CGROUP_CHECK := $(BUILD)/tests/cgroup/check_cgroup
 
 $(CGROUP_CHECK): $(wildcard tests/cgroup/*.c) $(BUILD)/libcaisson.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(BUILD)/libcaisson.a $(LDLIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(BUILD)/libcaisson.a $(LDLIBS)
 
 cgroup-check: $(CGROUP_CHECK)
 

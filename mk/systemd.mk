@@ -13,7 +13,8 @@ HELPERS += $(BUILD)/caisson-systemd
 all: $(BUILD)/caisson-systemd
 
 $(BUILD)/caisson-systemd: $(SYSTEMD_SOURCES) $(wildcard systemd/*.h) $(BUILD)/flags
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ \
+	$(call say,LD $@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(SANITIZE),-fsanitize=address$(comma)undefined) -o $@ \
 		$(SYSTEMD_SOURCES) $(shell $(PKGCONFIG) --cflags --libs libsystemd)
 endif
 

@@ -262,9 +262,9 @@ static void test_highest_numbers(void **state)
 			.type = 'c',
 			.read = true,
 			.major = { true, 4095 },
-			.minor = { true, (1 << 20) - 1 - 2 * (int64_t)i } };
+			.minor = { true, (1 << 20) - 2 - 2 * (int64_t)i } };
 	rules[4] = (struct oci_device_rule){
-		.allow = true, .type = 'c', .read = true, .minor = { true, 4 }
+		.allow = true, .type = 'c', .read = true, .minor = { true, (1 << 20) - 1 }
 	};
 	check_all(&resources);
 }
