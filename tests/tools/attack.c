@@ -115,6 +115,9 @@ static void peek(const char *pid)
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
 		char link[384];
 
+		/* Those three are the program's, which may have been executed since. */
+		if (strlen(entry->d_name) == 1 && entry->d_name[0] <= '2')
+			continue;
 		snprintf(link, sizeof(link), "%s/%s", path, entry->d_name);
 		length = readlink(link, target, sizeof(target) - 1);
 		if (length > 0)
