@@ -71,6 +71,9 @@ struct isolation {
 
 	/* ---- on a running container, in the process of whoever calls */
 
+	/* It waits at its gate, which is about to be opened. */
+	int (*start)(struct container *container, struct error *err);
+
 	int (*kill)(struct container *container, int signal, bool all, struct error *err);
 	int (*pause)(struct container *container, struct error *err);
 	int (*resume)(struct container *container, struct error *err);

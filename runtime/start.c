@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "runtime/gate.h"
 #include "runtime/hooks.h"
+#include "runtime/isolation.h"
 #include "runtime/notify.h"
 
 /* A failing poststart hook stops the container (runtime.md, "Lifecycle", step 9; an error
@@ -30,6 +31,12 @@ static int run_poststart(struct container *container, struct error *err)
 	if (status < 0)
 		container_kill(container, SIGKILL, true, NULL);
 	return status;
+}
+
+static int tell_isolation(struct container *container, struct error *err)
+{
+	return container->isolation->start == NULL ? 0
+						   : container->isolation->start(container, err);
 }
 
 static int check_created(const struct container *container, struct error *err)
@@ -52,6 +59,8 @@ int container_start(struct container *container, const char *notify_socket, stru
 	if (status == 0 && container->state.notify && notify_socket != NULL)
 		status = notify_open(container->dir, notify_socket, &notify, err);
 	if (status == 0)
+		status = tell_isolation(container, err);
+	if (status == 0)
 		status = gate_pass(container->dir, err);
 	if (status == 0)
 		status = run_poststart(container, err);
@@ -66,8 +75,10 @@ int container_start(struct container *container, const char *notify_socket, stru
 int container_start_attached(struct created_container *created, struct error *err)
 {
 	struct container *container = &created->container;
-	int status = gate_pass_channel(created->channel, err);
+	int status = tell_isolation(container, err);
 
+	if (status == 0)
+		status = gate_pass_channel(created->channel, err);
 	created->channel = close_fd(created->channel);
 	if (status == 0)
 		status = run_poststart(container, err);

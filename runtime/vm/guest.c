@@ -38,7 +38,7 @@
  */
 #define COMMAND_LINE                                                                      \
 	"console=hvc0 quiet panic=-1 reboot=k tsc=reliable no_timer_check noreplace-smp " \
-	"rcupdate.rcu_expedited=1 cryptomgr.notests"
+	"rcupdate.rcu_expedited=1 cryptomgr.notests dummy.numdummies=0"
 
 struct guest {
 	struct loop *loop;
@@ -121,14 +121,26 @@ static void on_hello_readable(uint32_t events, void *data)
 	loop_stop(guest->loop);
 }
 
-static int attach(struct guest *guest, struct virtio_device *device, struct error *err)
+int guest_attach(struct guest *guest, struct virtio_device *device, unsigned int *ret_slot,
+	struct error *err)
 {
-	unsigned int slot;
-	int status = machine_attach(guest->machine, device, &slot, err);
+	int status = machine_attach(guest->machine, device, ret_slot, err);
 
 	if (status < 0)
 		virtio_device_free(device);
 	return status;
+}
+
+static int attach(struct guest *guest, struct virtio_device *device, struct error *err)
+{
+	unsigned int slot;
+
+	return guest_attach(guest, device, &slot, err);
+}
+
+const struct guest_memory *guest_memory_of(const struct guest *guest)
+{
+	return machine_memory(guest->machine);
 }
 
 static int attach_console(struct guest *guest, int log, struct error *err)

@@ -11,7 +11,9 @@
 
 struct error;
 struct guest;
+struct guest_memory;
 struct loop;
+struct virtio_device;
 
 struct guest_export {
 	const char *name; /* in the guest's directory of exports */
@@ -38,6 +40,14 @@ struct guest_options {
  */
 int guest_boot(struct loop *loop, const struct guest_options *options, struct guest **ret,
 	struct error *err);
+
+/*
+ * Puts a device, which is the guest's from here on or freed, into the next free slot of a guest
+ * that runs: the agent binds it. guest_memory_of() is what devices are made with.
+ */
+int guest_attach(struct guest *guest, struct virtio_device *device, unsigned int *ret_slot,
+	struct error *err);
+const struct guest_memory *guest_memory_of(const struct guest *guest);
 
 /* Connects to the agent (a stand_in_dial). Returns a stream socket. */
 int guest_dial(void *guest, struct error *err);

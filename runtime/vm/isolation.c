@@ -22,6 +22,7 @@
 #include "runtime/init.h"
 #include "runtime/ns/rootfs.h"
 #include "runtime/vm/accel/accel.h"
+#include "runtime/vm/cards.h"
 #include "runtime/vm/confine.h"
 #include "runtime/vm/guest.h"
 #include "runtime/vm/loop.h"
@@ -39,11 +40,12 @@
 
 /* What the creator made ready, and what the new process makes of it. */
 struct vm_container {
-	int kvm, kernel, initrd, log, vsock;
+	int kvm, kernel, initrd, log, vsock, cards_socket;
 	struct vm_split split;
 	struct guest_export *exports; /* the new process's fds */
 	struct loop *loop;
 	struct guest *guest;
+	struct cards *cards;
 	struct stand_in *stand_in;
 };
 
@@ -105,7 +107,11 @@ static int open_files(struct vm_container *vm, const struct container_init *init
 	if (vm->log < 0)
 		return error_set(err, errno, "create the log of the guest's console");
 	vm->vsock = socket_bind_at(init->dir, VM_SOCKET, SOCK_STREAM | SOCK_NONBLOCK, 64, err);
-	return vm->vsock < 0 ? vm->vsock : 0;
+	if (vm->vsock < 0)
+		return vm->vsock;
+	vm->cards_socket = socket_bind_at(
+		init->dir, VM_CARDS, SOCK_SEQPACKET | SOCK_NONBLOCK, 8, err);
+	return vm->cards_socket < 0 ? vm->cards_socket : 0;
 }
 
 int vm_is_possible(const struct settings_vm *settings, struct error *err)
@@ -131,6 +137,7 @@ static void prepare_free(struct container_init *init)
 	close_fd(vm->initrd);
 	close_fd(vm->log);
 	close_fd(vm->vsock);
+	close_fd(vm->cards_socket);
 	vm_split_free(&vm->split);
 	free(vm);
 	init->isolation_data = NULL;
@@ -142,7 +149,7 @@ static int prepare(struct container_init *init, struct error *err)
 
 	if (vm == NULL)
 		return error_set(err, ENOMEM, "make a virtual machine");
-	vm->kvm = vm->kernel = vm->initrd = vm->log = vm->vsock = -EBADF;
+	vm->kvm = vm->kernel = vm->initrd = vm->log = vm->vsock = vm->cards_socket = -EBADF;
 	init->isolation_data = vm;
 	if (init->options->preserve_fds > 0)
 		return error_say(err, ENOTSUP,
@@ -156,7 +163,8 @@ static int prepare(struct container_init *init, struct error *err)
 		status = open_files(vm, init, err);
 	if (status < 0)
 		return status;
-	const int keep[] = { vm->kvm, vm->kernel, vm->initrd, vm->log, vm->vsock };
+	const int keep[] = { vm->kvm, vm->kernel, vm->initrd, vm->log, vm->vsock,
+		vm->cards_socket };
 	memcpy(init->keep, keep, sizeof(keep));
 	init->n_keep = sizeof(keep) / sizeof(*keep);
 	if (vm->split.n_exports > CONTAINER_INIT_KEEP - init->n_keep)
@@ -240,6 +248,8 @@ static int become(struct container_init *init, struct error *err)
 		status = confine_monitor(err);
 	if (status == 0)
 		status = guest_boot(vm->loop, &options, &vm->guest, err);
+	if (status == 0)
+		status = cards_new(vm->loop, vm->guest, vm->cards_socket, &vm->cards, err);
 	if (status < 0)
 		return error_prefix(err, "virtual machine");
 	const struct stand_in_options stand_in = {
@@ -321,5 +331,7 @@ const struct isolation vm_isolation = {
 	.exec_prepare = vm_exec_prepare,
 	.exec_run = vm_exec_run,
 	.exec_free = vm_exec_free,
+	.start = vm_start,
 	.kill = vm_kill,
+	.release = vm_release,
 };

@@ -33,6 +33,7 @@ struct order {
 /* What the helper says first; then come the network cards, then the description's text. */
 struct report {
 	struct error error; /* errnum 0: none */
+	bool has_interfaces;
 	size_t n_nics, length;
 };
 
@@ -129,6 +130,7 @@ static int scan(int netlink, const struct net_namespace *namespace, const struct
 
 	if (status == 0)
 		status = net_description_write(&namespace->description, &network->description, err);
+	network->has_interfaces = namespace->description.n_interfaces > 0;
 	if (status < 0)
 		return status;
 	status = claim(netlink, namespace, order, network, err);
@@ -183,6 +185,7 @@ _Noreturn static void help(const struct order *order, int channel, pid_t parent)
 	if (getppid() != parent)
 		_exit(1);
 	if (carry_out(order, &network, &report.error) == 0) {
+		report.has_interfaces = network.has_interfaces;
 		report.n_nics = network.n_nics;
 		report.length = network.description != NULL ? strlen(network.description) : 0;
 	} else {
@@ -255,6 +258,7 @@ static int receive_result(int channel, struct vm_network *network, struct error 
 		return status;
 	if (report.error.errnum != 0)
 		return error_say(err, report.error.errnum, "%s", report.error.message);
+	network->has_interfaces = report.has_interfaces;
 	for (size_t i = 0; i < report.n_nics && status == 0; i++)
 		status = receive_nic(channel, network, err);
 	return status < 0 ? status : receive_description(channel, report.length, network, err);

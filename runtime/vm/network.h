@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A container's network namespace and its virtual machine's network cards. Callers add interfaces
- * before create, in its hooks, and between create and start: `create` scans the namespace, `start`
- * scans it again, and both hand over what is new. The work is done by a short-lived process that
- * enters the namespace, so that neither the caller changes its own nor the monitor ever has
- * CAP_NET_ADMIN.
+ * before create, in its hooks, and between create and start, so `start` scans the namespace
+ * (start.c), and may do so again. The work is done by a short-lived process that enters the
+ * namespace, so that neither the caller changes its own nor the monitor ever has CAP_NET_ADMIN.
  *
  * What is left in the namespace is a tap for each interface, which lives as long as its queues are
  * open, and tc redirection. The taps are the claim: one virtual machine has a namespace.
@@ -33,7 +32,8 @@ struct vm_nic {
 };
 
 struct vm_network {
-	char *description; /* all interfaces and routes, for the agent's "network" request */
+	char *description;   /* all interfaces and routes, for the agent's "network" request */
+	bool has_interfaces; /* false: a loopback only */
 	struct vm_nic *nics;
 	size_t n_nics;
 };

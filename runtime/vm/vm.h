@@ -10,6 +10,7 @@ struct error;
 struct settings_vm;
 
 #define VM_SOCKET "vsock"  /* leads to the guest's ports (virtio/vsock.h) */
+#define VM_CARDS "cards"   /* takes network cards (cards.h) */
 #define VM_LOG "guest.log" /* what the guest's kernel and agent said */
 
 #define VM_AGENT_TIMEOUT_MS 10000
@@ -21,6 +22,10 @@ int vm_exec_prepare(struct container_process *process, struct error *err);
 int vm_exec_run(struct container_process *process, struct error *err);
 void vm_exec_free(struct container_process *process);
 
+/* start.c: the interfaces of the container's network namespace become the guest's. */
+int vm_start(struct container *container, struct error *err);
+int vm_release(struct container *container, struct error *err);
+
 /* kill.c: signals reach the stand-in; SIGKILL lets the guest write its data first. */
 int vm_kill(struct container *container, int signal, bool all, struct error *err);
 
@@ -28,7 +33,7 @@ int vm_kill(struct container *container, int signal, bool all, struct error *err
 int vm_connect(int dir, struct error *err);
 
 /*
- * Whether a guest can be started here at all: /dev/kvm that runs guests on the processor, a kernel and the
- * agent to boot. 0, or a negative errno and the reason. Takes a few milliseconds.
+ * Whether a guest can be started here at all: /dev/kvm that runs guests on the processor, a kernel
+ * and the agent to boot. 0, or a negative errno and the reason. Takes a few milliseconds.
  */
 int vm_is_possible(const struct settings_vm *settings, struct error *err);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Network cards that are handed to a monitor: a Unix socket in the container's state directory
+ * takes the queues of taps (network.h) and makes cards of them. The sender may be `start`, while
+ * the guest waits at its gate, or whoever adds an interface later.
+ */
+#pragma once
+
+struct cards;
+struct error;
+struct guest;
+struct loop;
+struct vm_nic;
+
+/*
+ * The monitor's side: serves `listener` (a listening SOCK_SEQPACKET socket, taken over on success).
+ * `ret` is given back by cards_free(), before the guest.
+ */
+int cards_new(struct loop *loop, struct guest *guest, int listener, struct cards **ret,
+	struct error *err);
+void cards_free(struct cards *cards);
+
+/*
+ * The other side: hands a card over on a connection to that socket and waits for the answer.
+ * *ret_slot is the device slot that the agent has to bind. The queues stay the caller's to close.
+ */
+int cards_send(int connection, const struct vm_nic *nic, unsigned int *ret_slot, struct error *err);
