@@ -3,13 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,6 +20,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/signals.h"
 
 /* One of a hook's outputs, cut into lines. */
 struct output {
@@ -113,36 +115,7 @@ static int make_output(int *ret_write, struct output *output, struct error *err)
 	return 0;
 }
 
-static int set_actions(
-	posix_spawn_file_actions_t *actions, int input, int out, int error, int directory)
-{
-	int status = posix_spawn_file_actions_adddup2(actions, input, 0);
-
-	if (status == 0)
-		status = posix_spawn_file_actions_adddup2(actions, out, 1);
-	if (status == 0)
-		status = posix_spawn_file_actions_adddup2(actions, error, 2);
-	if (status == 0 && directory >= 0)
-		status = posix_spawn_file_actions_addfchdir_np(actions, directory);
-	if (status == 0)
-		status = posix_spawn_file_actions_addclosefrom_np(actions, 3);
-	return status;
-}
-
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t none, all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(attributes, &none);
-	posix_spawnattr_setsigdefault(attributes, &all);
-	posix_spawnattr_setpgroup(attributes, 0);
-	return posix_spawnattr_setflags(
-		attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
-/* The actions dup2() in order, so none of the sources may be 0, 1 or 2 itself. */
+/* The hook's fds are made by dup2() in order, so none of the sources may be 0, 1 or 2 itself. */
 static int above_stdio(int *fd)
 {
 	if (*fd > 2)
@@ -155,30 +128,55 @@ static int above_stdio(int *fd)
 	return 0;
 }
 
-static int spawn(
-	const struct oci_hook *config, int input, int out, int error, int directory, pid_t *ret_pid)
+/* What the new process, which shares the memory, is told and says. */
+struct execution {
+	const struct oci_hook *config;
+	int stdio[3];
+	int directory;
+	pid_t parent;
+	volatile int failure; /* an errno */
+};
+
+/* System calls alone: the memory and the stack are the waiting parent's (vfork(2)). */
+static _Noreturn void execute(struct execution *execution)
 {
 	static char *const no_environment[] = { NULL };
+	const struct oci_hook *config = execution->config;
 	char *own_name[] = { config->path, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
 
-	int status = posix_spawn_file_actions_init(&actions);
-	if (status != 0)
-		return status;
-	status = posix_spawnattr_init(&attributes);
-	if (status == 0) {
-		status = set_actions(&actions, input, out, error, directory);
-		if (status == 0)
-			status = set_attributes(&attributes);
-		if (status == 0)
-			status = posix_spawn(ret_pid, config->path, &actions, &attributes,
-				config->args.count > 0 ? config->args.items : own_name,
-				config->env.count > 0 ? config->env.items : no_environment);
-		posix_spawnattr_destroy(&attributes);
+	signals_reset();
+	setpgid(0, 0);
+	/* A hook whose runtime is killed would work on for nobody, with what is no longer there. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != execution->parent)
+		_exit(127);
+	for (int fd = 0; fd < 3; fd++) {
+		if (dup2(execution->stdio[fd], fd) < 0)
+			goto failed;
 	}
-	posix_spawn_file_actions_destroy(&actions);
-	return status;
+	if (execution->directory >= 0 && fchdir(execution->directory) < 0)
+		goto failed;
+	close_range(3, UINT_MAX, 0);
+	execve(config->path, config->args.count > 0 ? config->args.items : own_name,
+		config->env.count > 0 ? config->env.items : no_environment);
+failed:
+	execution->failure = errno;
+	_exit(127);
+}
+
+/* Not inlined: the child must not return from, or change, a frame that the parent goes on with. */
+static __attribute__((noinline)) int spawn(struct execution *execution, pid_t *ret_pid)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		execute(execution);
+	if (pid < 0)
+		return errno;
+	if (execution->failure != 0)
+		waitpid(pid, NULL, 0);
+	*ret_pid = pid;
+	return execution->failure;
 }
 
 static int start(const struct oci_hook *config, const char *state, int directory,
@@ -202,8 +200,12 @@ static int start(const struct oci_hook *config, const char *state, int directory
 		failure = above_stdio(&out);
 	if (failure == 0)
 		failure = above_stdio(&error);
+	struct execution execution = { .config = config,
+		.stdio = { input, out, error },
+		.directory = directory,
+		.parent = getpid() };
 	if (failure == 0)
-		failure = spawn(config, input, out, error, directory, &hook->pid);
+		failure = spawn(&execution, &hook->pid);
 	if (failure != 0)
 		return error_set(err, failure, "execute it");
 	hook->pidfd = (int)syscall(SYS_pidfd_open, hook->pid, 0);
