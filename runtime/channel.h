@@ -13,10 +13,11 @@
 
 enum channel_type {
 	/* from the new process */
-	CHANNEL_LOG,	  /* value: the level; text */
-	CHANNEL_ERROR,	  /* value: the errno; text. The last message. */
-	CHANNEL_MAP,	  /* a new user namespace waits for its mappings; answered by CHANNEL_GO */
-	CHANNEL_PID,	  /* value: the real first process, when an intermediate one made it */
+	CHANNEL_LOG,   /* value: the level; text */
+	CHANNEL_ERROR, /* value: the errno; text. The last message. */
+	CHANNEL_MAP,   /* a new user namespace waits for its mappings; answered by CHANNEL_GO */
+	CHANNEL_PID, /* value: the real process, made by an intermediate one; answered by CHANNEL_GO
+		      */
 	CHANNEL_HOOKS,	  /* namespaces are there: runtime hooks; answered by CHANNEL_GO */
 	CHANNEL_TERMINAL, /* with the terminal's master */
 	CHANNEL_LISTENER, /* value: the fd number that the seccomp listener is going to have */

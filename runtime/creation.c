@@ -46,9 +46,11 @@ int send_pidfd(const char *path, int pidfd, struct error *err)
 	return socket_send_fds(socket, "pidfd", strlen("pidfd"), &pidfd, 1, err);
 }
 
-void pidfd_kill(int pidfd)
+void child_end(pid_t pid)
 {
-	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
 }
 
 /* The hooks of the runtime's namespaces, and what else has to reach into the new ones. */
@@ -153,7 +155,8 @@ static int answer(struct creation *creation, const struct channel_message *messa
 		status = namespaces_write_mappings(&creation->init.namespaces, creation->pid, err);
 		break;
 	case CHANNEL_PID:
-		return adopt(creation, message->value, err);
+		status = adopt(creation, message->value, err);
+		break;
 	case CHANNEL_HOOKS:
 		status = run_creator_part(creation, err);
 		break;

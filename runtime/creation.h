@@ -41,5 +41,6 @@ int write_pid_file(const char *path, pid_t pid, struct error *err);
 /* Sends a pidfd over the Unix socket at `path`. */
 int send_pidfd(const char *path, int pidfd, struct error *err);
 
-/* SIGKILL, to whatever the pidfd is of. */
-void pidfd_kill(int pidfd);
+/* Kills a child of ours that was not waited for (its pid is nobody else's until then), and waits.
+ */
+void child_end(pid_t pid);

@@ -36,6 +36,7 @@
 #include "runtime/isolation.h"
 #include "runtime/ns/console.h"
 #include "runtime/ns/limits.h"
+#include "runtime/ns/namespaces.h"
 #include "runtime/ns/path.h"
 #include "runtime/ns/seccomp_notify.h"
 
@@ -134,15 +135,17 @@ static int enter(struct container_process *joining, struct error *err)
 			joining->container->state.id);
 	if (!joining->by_two)
 		return 0;
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return error_set(err, errno, "become root in the container's user namespace");
+	int status = namespaces_become_root(joining->setup.procfs, err);
+	if (status < 0)
+		return status;
 	prctl(PR_SET_DUMPABLE, 0);
 	pid_t pid = clone_into(-EBADF, true, NULL);
 	if (pid < 0)
 		return error_set(err, errno, "make a process in the container's pid namespace");
 	if (pid > 0)
 		_exit(channel_send(joining->channel[1], CHANNEL_PID, pid, NULL, -EBADF) < 0);
-	return 0;
+	/* Whatever it says next is about this process, not about the one in between. */
+	return channel_wait_go(joining->channel[1], err);
 }
 
 static int open_terminal(struct container_process *joining, struct error *err)
@@ -254,7 +257,10 @@ static int adopt(struct container_process *joining, pid_t pid, struct error *err
 	joining->pid = pid;
 	close_fd(joining->pidfd);
 	joining->pidfd = pidfd_open(pid, 0);
-	return joining->pidfd < 0 ? error_set(err, errno, "open process %d", pid) : 0;
+	if (joining->pidfd < 0)
+		return error_set(err, errno, "open process %d", pid);
+	int status = channel_send(joining->channel[0], CHANNEL_GO, 0, NULL, -EBADF);
+	return status < 0 ? error_set(err, -status, "let the new process go on") : 0;
 }
 
 static int answer(struct container_process *joining, const struct channel_message *message, int *fd,
@@ -521,9 +527,7 @@ int container_exec(struct container *container, const struct exec_options *optio
 
 	if (status < 0) {
 		if (joining.pid > 0) {
-			pidfd_kill(joining.pidfd);
-			while (waitpid(joining.pid, NULL, __WALL) < 0 && errno == EINTR)
-				;
+			child_end(joining.pid);
 		}
 		return status;
 	}

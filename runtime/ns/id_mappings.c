@@ -19,6 +19,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/file.h"
+#include "lib/signals.h"
 
 /* A line of a mapping: three 32-bit numbers, two spaces and a line feed. */
 #define LINE_MAX_LENGTH 33
@@ -59,6 +60,7 @@ static int run_helper(char *const argv[], struct error *err)
 	if (child < 0)
 		return error_set(err, errno, "run %s", argv[0]);
 	if (child == 0) {
+		signals_reset();
 		execvp(argv[0], argv);
 		_exit(errno == ENOENT ? 127 : 126);
 	}

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -131,6 +132,20 @@ static pid_t clone_process(uint64_t flags, int cgroup, int *pidfd)
 	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 }
 
+static int clone_failed(struct error *err)
+{
+	if (errno == ENOSYS || errno == E2BIG)
+		return error_say(err, errno,
+			"this kernel, or a filter around the runtime, has no clone3(2) into a "
+			"cgroup: "
+			"Linux 5.7 or later is needed");
+	if (errno == ENOSPC)
+		return error_say(err, errno,
+			"make the container's namespaces: too many, or too deeply nested: see "
+			"/proc/sys/user/max_*_namespaces");
+	return error_set(err, errno, "make the container's process and namespaces");
+}
+
 pid_t namespaces_clone(
 	const struct namespaces *namespaces, int cgroup, int *ret_pidfd, struct error *err)
 {
@@ -151,13 +166,26 @@ pid_t namespaces_clone(
 		return error_say(err, EBUSY,
 			"the container's cgroup has cgroups below it and may not hold a process");
 	if (pid < 0)
-		return error_set(err, errno, "make the container's process and namespaces");
+		return clone_failed(err);
 	if (pid > 0)
 		*ret_pidfd = pidfd;
 	return pid;
 }
 
-static int write_offsets(const struct oci_linux *linux, struct error *err)
+/*
+ * Before any namespace is entered: later /proc may be another's, and the file not this process's
+ * own. What counts is who opened it, and where the process is when it is written.
+ */
+static int open_offsets(const struct namespaces *namespaces, struct error *err)
+{
+	if (!has_time_offsets(namespaces))
+		return -EBADF;
+	int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? error_set(err, errno, "linux.timeOffsets: open /proc/self/timens_offsets")
+		      : fd;
+}
+
+static int write_offsets(int fd, const struct oci_linux *linux, struct error *err)
 {
 	char text[160] = "";
 	size_t used = 0;
@@ -169,8 +197,7 @@ static int write_offsets(const struct oci_linux *linux, struct error *err)
 		snprintf(text + used, sizeof(text) - used, "boottime %" PRId64 " %" PRIu32 "\n",
 			linux->boottime_offset.secs, linux->boottime_offset.nanosecs);
 
-	_cleanup_close_ int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+	if (write(fd, text, strlen(text)) < 0)
 		return error_set(err, errno, "set linux.timeOffsets");
 	return 0;
 }
@@ -193,14 +220,42 @@ static int join_possible(
 	return 0;
 }
 
-/* Becomes root of the user namespace that the process is in. */
+/* The first id of the mappings: where 0 is none of them, it stands in for it. */
+static unsigned int first_id(int procfs, const char *map)
+{
+	_cleanup_close_ int fd = openat(procfs, map, O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return 0;
+	return (unsigned int)strtoul(text, NULL, 10);
+}
+
+int namespaces_become_root(int procfs, struct error *err)
+{
+	unsigned int id = 0;
+	int status = setresgid(id, id, id);
+
+	if (status < 0 && errno == EINVAL) {
+		id = first_id(procfs, "self/gid_map");
+		status = setresgid(id, id, id);
+	}
+	if (status < 0)
+		return error_set(err, errno, "become group %u in the user namespace", id);
+	id = 0;
+	status = setresuid(id, id, id);
+	if (status < 0 && errno == EINVAL) {
+		id = first_id(procfs, "self/uid_map");
+		status = setresuid(id, id, id);
+	}
+	return status < 0 ? error_set(err, errno, "become user %u in the user namespace", id) : 0;
+}
+
 static int become_root(struct error *err)
 {
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return error_set(err, errno,
-			"become root in the container's user namespace (do the mappings have a "
-			"container id 0?)");
-	return 0;
+	_cleanup_close_ int procfs = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return namespaces_become_root(procfs, err);
 }
 
 static int enter_new_user_namespace(int channel, struct error *err)
@@ -221,7 +276,10 @@ static int pass_intermediate(const struct namespaces *namespaces, int channel, s
 {
 	struct namespaces rest = *namespaces;
 	unsigned long flags = rest.new_flags & ~(unsigned long)CLONE_NEWCGROUP;
+	_cleanup_close_ int offsets = open_offsets(namespaces, err);
 
+	if (offsets < 0 && has_time_offsets(namespaces))
+		return offsets;
 	/* The caller's rights first; a namespace that belongs to the user namespace comes after it.
 	 */
 	int status = join_possible(rest.joins, rest.n_joins, false, false, err);
@@ -246,7 +304,7 @@ static int pass_intermediate(const struct namespaces *namespaces, int channel, s
 	if (has_time_offsets(&rest)) {
 		if (unshare(CLONE_NEWTIME) < 0)
 			return error_set(err, errno, "make a time namespace");
-		status = write_offsets(rest.linux, err);
+		status = write_offsets(offsets, rest.linux, err);
 		if (status < 0)
 			return status;
 		flags &= ~(unsigned long)CLONE_NEWTIME;
@@ -255,12 +313,13 @@ static int pass_intermediate(const struct namespaces *namespaces, int channel, s
 
 	pid_t pid = clone_process(flags | CLONE_PARENT, -EBADF, NULL);
 	if (pid < 0)
-		return error_set(err, errno, "make the container's process and namespaces");
+		return clone_failed(err);
 	if (pid > 0) {
 		status = channel_send(channel, CHANNEL_PID, pid, NULL, -EBADF);
 		_exit(status < 0 ? 1 : 0);
 	}
-	return 0;
+	/* What it says next is about this process: the creator has to know of it first. */
+	return channel_wait_go(channel, err);
 }
 
 int namespaces_settle(const struct namespaces *namespaces, int channel, struct error *err)

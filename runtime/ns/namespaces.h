@@ -60,6 +60,12 @@ bool namespaces_needs_intermediate(const struct namespaces *namespaces);
 int namespaces_settle(const struct namespaces *namespaces, int channel, struct error *err);
 
 /*
+ * Becomes root of the user namespace that the process is in, or, where its 0 is nobody's, the first
+ * user and group that it has. `procfs` is a fd of /proc.
+ */
+int namespaces_become_root(int procfs, struct error *err);
+
+/*
  * Creator's side of CHANNEL_MAP: writes the process's uid_map, gid_map and setgroups, by
  * newuidmap(1) and newgidmap(1) where the caller may not write them.
  */
