@@ -277,13 +277,25 @@ int cli_print(const char *text, size_t length)
 	return EXIT_SUCCESS;
 }
 
+/*
+ * Sockets that were meant for another process (sd_listen_fds(3)), whose environment was passed on.
+ * podman says 1 for whatever process is going to be the container's first.
+ */
+static bool is_for_another(void)
+{
+	const char *text = getenv("LISTEN_PID");
+	long pid = text != NULL ? strtol(text, NULL, 10) : 0;
+
+	return pid > 1 && pid != getpid();
+}
+
 int cli_passed_fds(
 	unsigned int preserve, unsigned int *ret_all, unsigned int *ret_listen, struct error *err)
 {
 	const char *text = getenv("LISTEN_FDS");
 	unsigned long listen = 0;
 
-	if (text != NULL) {
+	if (text != NULL && !is_for_another()) {
 		char *end;
 
 		listen = strtoul(text, &end, 10);
@@ -291,7 +303,11 @@ int cli_passed_fds(
 			return error_say(err, EINVAL, "LISTEN_FDS=%s is not a number of fds", text);
 	}
 	for (unsigned int fd = 3; fd < 3 + preserve + listen; fd++) {
-		if (fcntl((int)fd, F_GETFD) < 0)
+		int flags = fcntl((int)fd, F_GETFD);
+
+		/* What is closed on exec is our own, opened since: the caller's would not be here.
+		 */
+		if (flags < 0 || flags & FD_CLOEXEC)
 			return error_say(err, EBADF,
 				"fd %u is to be passed on (%s) and is not open", fd,
 				fd < 3 + listen ? "LISTEN_FDS" : "--preserve-fds");

@@ -3,6 +3,7 @@
 #include "cmd/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,17 @@ static int run_command(struct cli *cli, const char *name, int argc, char **argv,
 	return status;
 }
 
+/* Closed ones would be filled by the first files that are opened, and those given to the container.
+ */
+static int fill_standard_fds(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -1;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = { .rootless = -1, .runtime = { .root = -EBADF } };
@@ -105,6 +117,8 @@ int main(int argc, char **argv)
 	struct error err = ERROR_INIT;
 	int status;
 
+	if (fill_standard_fds() < 0)
+		return EXIT_FAILURE;
 	cli_log_open(NULL, "text", NULL, false, &err);
 	int first = cli_parse(&self, options, CLI_COUNT(options), argc, argv, 0, -1, &status);
 	if (first < 0)

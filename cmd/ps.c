@@ -98,6 +98,8 @@ static int print_table(const struct pid_list *pids, char **arguments, struct err
 	if (child < 0 || output == NULL)
 		return error_set(err, errno, "run ps");
 	int result = filter(output, pids, err);
+	/* It may have more to say than anybody reads. */
+	fclose(take_ptr(&output));
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void make_one_line(char *text)
+void make_one_line(char *text)
 {
 	for (; *text != '\0'; text++) {
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)

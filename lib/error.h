@@ -35,6 +35,9 @@ int error_set(struct error *err, int errnum, const char *format, ...)
 int error_say(struct error *err, int errnum, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Makes control characters of a text '?': what comes from outside moves nobody's cursor. */
+void make_one_line(char *text);
+
 /*
  * Puts the formatted context and ": " before the message that is there. Returns -err->errnum, or
  * -EINVAL where err is NULL or empty.

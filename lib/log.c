@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "lib/error.h"
+
 static struct {
 	log_sink sink;
 	void *data;
@@ -34,6 +36,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	make_one_line(line);
 	current.sink(level, line, current.data);
 	errno = saved;
 }

@@ -22,7 +22,7 @@ static bool has_pid_namespace(struct container *container)
 	if (container_load_config(container, NULL) < 0)
 		return true;
 	pid = &container->config.linux.namespaces[OCI_NAMESPACE_PID];
-	return pid->set && pid->path == NULL;
+	return pid->set && (pid->path == NULL || pid->path[0] == '\0');
 }
 
 static int signal_all(struct container *container, int signal, struct error *err)

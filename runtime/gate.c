@@ -10,6 +10,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 #include "runtime/channel.h"
 #include "runtime/state.h"
 
@@ -65,12 +66,13 @@ int gate_pass_channel(int channel, struct error *err)
 		return error_say(err, ESRCH, "container not running: its process has ended");
 	if (got < 0)
 		return error_set(err, -got, "open the start gate");
-	got = channel_receive(channel, &message, NULL);
-	if (got < 0)
-		return error_set(err, -got, "wait for the container's program");
-	if (got == 1)
-		return error_say(err, message.value, "%s", message.text);
-	return 0;
+	while ((got = channel_receive(channel, &message, NULL)) == 1) {
+		if (message.type == CHANNEL_ERROR)
+			return error_say(err, message.value, "%s", message.text);
+		if (message.type == CHANNEL_LOG)
+			log_line((enum log_level)message.value, "%s", message.text);
+	}
+	return got < 0 ? error_set(err, -got, "wait for the container's program") : 0;
 }
 
 int gate_pass(int dir, struct error *err)
