@@ -49,6 +49,18 @@ int container_open(
 	return 0;
 }
 
+int container_read_again(struct container *container, struct error *err)
+{
+	struct state state;
+	int status = state_read(container->dir, container->state.id, &state, err);
+
+	if (status < 0)
+		return status;
+	state_free(&container->state);
+	container->state = state;
+	return 0;
+}
+
 void container_close(struct container *container)
 {
 	container->dir = close_fd(container->dir);

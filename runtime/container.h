@@ -33,6 +33,9 @@ int container_open(
 	const struct runtime *runtime, const char *id, struct container *ret, struct error *err);
 void container_close(struct container *container);
 
+/* Reads the state again, for who holds the lock by now. */
+int container_read_again(struct container *container, struct error *err);
+
 /* Reads the configuration that the container was created with, once. */
 int container_load_config(struct container *container, struct error *err);
 

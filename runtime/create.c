@@ -40,32 +40,16 @@ static char *time_now(struct arena *arena)
 	return arena_strndup(arena, text, strlen(text));
 }
 
-static char *copy_string(struct arena *arena, const char *text)
-{
-	return text != NULL ? arena_strndup(arena, text, strlen(text)) : NULL;
-}
-
-static struct cgroup_location copy_location(
-	struct arena *arena, const struct cgroup_location *location)
-{
-	struct cgroup_location copy = *location;
-
-	copy.path = copy_string(arena, location->path);
-	copy.unit = copy_string(arena, location->unit);
-	copy.slice = copy_string(arena, location->slice);
-	return copy;
-}
-
 static int fill_state(struct creation *creation, struct error *err)
 {
 	struct container *container = creation->container;
 	struct state *state = &container->state;
 	const struct create_options *options = creation->init.options;
 
-	state->id = copy_string(&state->arena, options->id);
-	state->bundle = copy_string(&state->arena, options->bundle);
+	state->id = arena_strndup(&state->arena, options->id, strlen(options->id));
+	state->bundle = arena_strndup(&state->arena, options->bundle, strlen(options->bundle));
 	state->created = time_now(&state->arena);
-	state->cgroup = copy_location(&state->arena, &creation->cgroup);
+	state_set_cgroup(state, &creation->cgroup);
 	if (state->id == NULL || state->bundle == NULL || state->created == NULL ||
 		state->cgroup.path == NULL)
 		return error_set(err, ENOMEM, "create container %s", options->id);
@@ -297,12 +281,16 @@ static void abort_creation(struct creation *creation)
 	struct container *container = creation->container;
 	struct error ignored = ERROR_INIT;
 
-	if (creation->pid > 0) {
-		pidfd_kill(creation->pidfd);
-		while (waitpid(creation->pid, NULL, __WALL) < 0 && errno == EINTR)
-			;
-	}
-	if (creation->recorded && container_destroy(container, &ignored) < 0)
+	int status = 0;
+
+	if (creation->pid > 0)
+		child_end(creation->pid);
+	/* A failed creation goes on with the deletion, poststop hooks too, where hooks may have
+	 * made something (runtime.md, "Lifecycle", steps 3 to 5). */
+	if (creation->recorded)
+		status = creation->pid > 0 ? container_finish(container, &ignored)
+					   : container_destroy(container, &ignored);
+	if (status < 0)
 		log_warning("cannot clean up after the failed creation: %s", ignored.message);
 }
 

@@ -72,8 +72,8 @@ static void run_poststop(struct container *container)
 }
 
 /*
- * A creation under way holds the lock for as long as its hooks take: with force its process is
- * ended, which frees the lock.
+ * A creation under way holds the lock for as long as its hooks take, a start for as long as those
+ * of the container's process do: with force the one that they wait for is ended, which frees it.
  */
 static int lock_for_deletion(struct container *container, bool force, struct error *err)
 {
@@ -82,10 +82,11 @@ static int lock_for_deletion(struct container *container, bool force, struct err
 	if (state_try_lock(container->dir) == 0)
 		return 0;
 	if (force) {
-		/* Who starts it waits for its first process, who creates it is waited for itself. */
-		int status = state->init.pid != 0 ?
-				     kill_and_wait(&state->init, "the container's process", err) :
-				     kill_and_wait(&state->creator, "the creating command", err);
+		/* Who starts it waits for its first process, who creates it is waited for itself.
+		 */
+		int status = state->init.pid != 0
+			? kill_and_wait(&state->init, "the container's process", err)
+			: kill_and_wait(&state->creator, "the creating command", err);
 
 		if (status < 0)
 			return status;
@@ -104,20 +105,42 @@ static int check_deletable(const struct container *container, bool force, struct
 		container->state.id, container_status_name(status));
 }
 
+/* What a damaged state said of the cgroup, once more from the configuration. */
+static void locate_cgroup(struct container *container)
+{
+	struct cgroup_location location = { 0 };
+
+	if (container_load_config(container, NULL) < 0)
+		return;
+	struct cgroup_request request = {
+		.manager = container->runtime->cgroup_manager,
+		.cgroups_path = container->config.linux.cgroups_path,
+		.id = container->state.id,
+		.rootless = container->runtime->rootless,
+		.annotations = &container->config.annotations,
+	};
+	if (cgroup_locate(&request, &location, NULL) < 0)
+		return;
+	if (location.path != NULL)
+		state_set_cgroup(&container->state, &location);
+	cgroup_location_free(&location);
+}
+
 /* Opens it even when state.json is damaged: with force everything can be deleted. */
 static int open_for_deletion(const struct runtime *runtime, const char *id, bool force,
 	struct container *ret, struct error *err)
 {
 	int status = container_open(runtime, id, ret, err);
 
-	if (status != -EBADMSG && status != -EINVAL)
-		return status;
-	if (!force || state_check_id(id, NULL) < 0)
+	if (status == 0 || status == -ENOENT || !force || state_check_id(id, NULL) < 0)
 		return status;
 	log_warning("%s", err->message);
 	*ret = (struct container){ .runtime = runtime, .isolation = isolation_find("namespace") };
 	ret->dir = state_open(runtime, id, err);
-	return ret->dir < 0 ? ret->dir : state_read_nothing(id, &ret->state, err);
+	status = ret->dir < 0 ? ret->dir : state_read_nothing(id, &ret->state, err);
+	if (status == 0)
+		locate_cgroup(ret);
+	return status;
 }
 
 int container_finish(struct container *container, struct error *err)
@@ -141,15 +164,9 @@ int container_delete(const struct runtime *runtime, const char *id, bool force, 
 		status = lock_for_deletion(&container, force, err);
 	if (status == 0) {
 		/* The state may have changed until the lock was ours. */
-		struct state state;
-
-		status = state_read(container.dir, id, &state, err);
-		if (status == 0) {
-			state_free(&container.state);
-			container.state = state;
-		} else if (force) {
+		status = container_read_again(&container, err);
+		if (force)
 			status = 0;
-		}
 	}
 	if (status == -ENOENT && force)
 		return 0;

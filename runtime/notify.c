@@ -35,6 +35,24 @@ static int connect_host(const char *path, struct error *err)
 	return take_fd(&fd);
 }
 
+/*
+ * The program in the container may be any user. What lies under the name may be the container's by
+ * now: a link that it put there is not followed (chmod(2) would).
+ */
+static int open_to_all(int dir, const char *name)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[32];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return chmod(path, 0777) < 0 ? -errno : 0;
+}
+
 static int bind_container(int dir, struct error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -42,11 +60,11 @@ static int bind_container(int dir, struct error *err)
 	snprintf(address.sun_path, sizeof(address.sun_path),
 		"/proc/self/fd/%d/" STATE_NOTIFY "/notify.sock", dir);
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The program in the container may be any user. */
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		fchmodat(dir, STATE_NOTIFY "/notify.sock", 0777, 0) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return error_set(err, errno, "make the container's notify socket");
-	return take_fd(&fd);
+	int status = open_to_all(dir, STATE_NOTIFY "/notify.sock");
+	return status < 0 ? error_set(err, -status, "open the container's notify socket to it")
+			  : take_fd(&fd);
 }
 
 int notify_open(int dir, const char *host, struct notify *ret, struct error *err)

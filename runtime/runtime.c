@@ -70,7 +70,8 @@ static int check_owner(int fd, const char *path, struct error *err)
 		return error_say(err, EPERM,
 			"%s belongs to user %u: choose a directory of your own with --root", path,
 			st.st_uid);
-	if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX))
+	/* Sticky or not: others could make what looks like a container's directory. */
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return error_say(err, EPERM,
 			"%s may be written by other users: chmod 0700 it, or choose another --root",
 			path);

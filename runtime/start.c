@@ -54,6 +54,9 @@ int container_start(struct container *container, const char *notify_socket, stru
 	_cleanup_(notify_close) struct notify notify = NOTIFY_INIT;
 	int status = state_lock(container->dir, container->state.id, err);
 
+	/* It may have been read while the creation was still under way. */
+	if (status == 0 && container->state.init.pid == 0)
+		status = container_read_again(container, err);
 	if (status == 0)
 		status = check_created(container, err);
 	if (status == 0 && container->state.notify && notify_socket != NULL)
@@ -62,9 +65,10 @@ int container_start(struct container *container, const char *notify_socket, stru
 		status = tell_isolation(container, err);
 	if (status == 0)
 		status = gate_pass(container->dir, err);
+	/* Hooks may take long, and a container that runs can be deleted by force meanwhile. */
+	state_unlock(container->dir);
 	if (status == 0)
 		status = run_poststart(container, err);
-	state_unlock(container->dir);
 	/* The service manager hears of readiness from us: only now is there a program that tells.
 	 */
 	if (status == 0 && notify.socket >= 0)
@@ -80,8 +84,6 @@ int container_start_attached(struct created_container *created, struct error *er
 	if (status == 0)
 		status = gate_pass_channel(created->channel, err);
 	created->channel = close_fd(created->channel);
-	if (status == 0)
-		status = run_poststart(container, err);
 	state_unlock(container->dir);
-	return status;
+	return status < 0 ? status : run_poststart(container, err);
 }

@@ -57,7 +57,9 @@ int state_make(const struct runtime *runtime, const char *id, struct error *err)
 		if (dir < 0 && errno != ENOENT)
 			return error_set(err, errno, "open the state directory %s/%s",
 				runtime->root_path, id);
-		if (dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) == 0)
+		struct stat st;
+		if (dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) == 0 && fstat(dir, &st) == 0 &&
+			st.st_nlink > 0)
 			return take_fd(&dir);
 	}
 	return error_say(err, EBUSY, "container %s is being deleted by another command", id);
@@ -166,6 +168,19 @@ const char *container_status_name(enum container_status status)
 	};
 
 	return names[status];
+}
+
+static char *copy_string(struct arena *arena, const char *text)
+{
+	return text != NULL ? arena_strndup(arena, text, strlen(text)) : NULL;
+}
+
+void state_set_cgroup(struct state *state, const struct cgroup_location *location)
+{
+	state->cgroup = *location;
+	state->cgroup.path = copy_string(&state->arena, location->path);
+	state->cgroup.unit = copy_string(&state->arena, location->unit);
+	state->cgroup.slice = copy_string(&state->arena, location->slice);
 }
 
 void state_free(struct state *state)

@@ -91,6 +91,9 @@ int state_read(int dir, const char *id, struct state *ret, struct error *err);
 /* The state of a container of which nothing is known but its id. */
 int state_read_nothing(const char *id, struct state *ret, struct error *err);
 
+/* Copies a cgroup's location; the path is NULL where memory is short. */
+void state_set_cgroup(struct state *state, const struct cgroup_location *location);
+
 void state_free(struct state *state);
 
 /*

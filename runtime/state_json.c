@@ -80,6 +80,8 @@ int state_write(int dir, const struct state *state, struct error *err)
 	write_annotations(&writer, state->annotations);
 	json_write_end(&writer);
 	status = json_writer_text(&writer, &text, &length, err);
+	if (status == 0 && length > STATE_MAX)
+		status = error_say(err, E2BIG, "annotations: too large");
 	if (status == 0)
 		status = replace_file(dir, STATE_FILE, text, length, 0600, err);
 	return status < 0 ? error_prefix(err, "remember container %s", state->id) : 0;

@@ -31,7 +31,7 @@ struct rootfs {
 		propagation; /* MS_… of linux.rootfsPropagation with MS_REC where asked, or 0 */
 	int root;	     /* detached tree or, later, the mounted root */
 	struct oci_mount notify; /* the mount of options.notify_socket_directory */
-	char *notify_options[6];
+	char *notify_options[6]; /* as many as there are words for it */
 	struct mount_plan *mounts;
 	size_t n_mounts;
 	bool host_dev; /* /dev is a bind mount: nothing is made there */
@@ -191,7 +191,7 @@ static int prepare_mounts(struct rootfs *rootfs, struct error *err)
 			rootfs->host_dev = true;
 	}
 	if (r >= 0 && options->notify_socket_directory != NULL) {
-		static const char *const words[] = { "bind", "nosuid", "nodev", "noexec",
+		static const char *const words[] = { "bind", "ro", "nosuid", "nodev", "noexec",
 			"rprivate" };
 
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
