@@ -14,7 +14,7 @@ _caisson_command() {
 	local i
 	for ((i = 1; i < cword; i++)); do
 		case ${COMP_WORDS[i]} in
-		--root | --log | --log-format | --log-level | --cgroup-manager | --rootless | --isolation) ((i++)) ;;
+		--root | --settings | --log | --log-format | --log-level | --cgroup-manager | --rootless | --isolation) ((i++)) ;;
 		-*) ;;
 		*)
 			echo "${COMP_WORDS[i]}"
@@ -28,7 +28,7 @@ _caisson() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cword=$COMP_CWORD
 	local commands='create start state kill delete run exec list ps spec pause resume update events features vm doctor'
 	local global='--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager
-		--rootless --isolation --version --help'
+		--rootless --isolation --settings --version --help'
 	local create='--bundle --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring
 		--preserve-fds --help'
 	local command flags=
@@ -38,7 +38,7 @@ _caisson() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--log | --pid-file | --console-socket | --pidfd-socket | --process | -p | --resources | -r)
+	--log | --settings | --pid-file | --console-socket | --pidfd-socket | --process | -p | --resources | -r)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

@@ -18,6 +18,7 @@ complete -c caisson -n $none -l systemd-cgroup -d 'Let systemd make the control 
 complete -c caisson -n $none -l cgroup-manager -x -a 'cgroupfs systemd disabled' -d 'Who makes the control group'
 complete -c caisson -n $none -l rootless -x -a 'auto true false' -d 'Do without what only root may'
 complete -c caisson -n $none -l isolation -x -a 'namespace vm auto' -d 'How containers are isolated'
+complete -c caisson -n $none -l settings -r -F -d 'File of settings'
 complete -c caisson -n $none -l version -d 'Print the version'
 complete -c caisson -l help -d 'Print a summary'
 
