@@ -72,16 +72,16 @@ static int freeze(struct container *container, bool frozen, struct error *err)
 
 int container_pause(struct container *container, struct error *err)
 {
-	if (container->isolation->pause != NULL)
-		return container->isolation->pause(container, err);
 	return freeze(container, true, err);
 }
 
 int container_resume(struct container *container, struct error *err)
 {
-	if (container->isolation->resume != NULL)
-		return container->isolation->resume(container, err);
-	return freeze(container, false, err);
+	int status = freeze(container, false, err);
+
+	if (status == 0 && container->isolation->resume != NULL)
+		status = container->isolation->resume(container, err);
+	return status;
 }
 
 int container_processes(struct container *container, struct pid_list *ret, struct error *err)

@@ -338,6 +338,8 @@ static int create(struct creation *creation, struct error *err)
 		status = spawn(creation, err);
 	if (status == 0)
 		status = creation_converse(creation, err);
+	if (status == 0 && creation->init.isolation->ready != NULL)
+		creation->init.isolation->ready(&creation->init, creation->cgroup_fd);
 	return status < 0 ? status : publish(creation, err);
 }
 

@@ -44,6 +44,9 @@ struct isolation {
 	void (*limit)(const struct container_init *init, const struct oci_resources *wanted,
 		struct oci_resources *ret);
 
+	/* The new process waits at its gate, in the cgroup that is open as `cgroup` (or < 0). */
+	void (*ready)(struct container_init *init, int cgroup);
+
 	/* ---- in the container's first process */
 
 	/* The root is built and the host's paths still exist: takes what will be needed of them. */
@@ -75,7 +78,7 @@ struct isolation {
 	int (*start)(struct container *container, struct error *err);
 
 	int (*kill)(struct container *container, int signal, bool all, struct error *err);
-	int (*pause)(struct container *container, struct error *err);
+	/* Its cgroup has been thawed. */
 	int (*resume)(struct container *container, struct error *err);
 	int (*processes)(struct container *container, struct pid_list *ret, struct error *err);
 	int (*update)(struct container *container, const struct oci_resources *resources,

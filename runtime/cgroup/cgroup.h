@@ -141,6 +141,13 @@ int cgroup_populated(int fd);
  */
 int cgroup_signal(int fd, int signal, struct error *err);
 
+/*
+ * Moves threads of the kernel's out of the cgroup, to the hierarchy's root, as far as the caller
+ * may. Before Linux 6.13 KVM keeps a thread (kvm-nx-lpage-recovery) in the cgroup of who made a
+ * virtual machine; a cgroup that has one never counts as frozen.
+ */
+void cgroup_evict_kernel_threads(int fd);
+
 struct pid_list {
 	pid_t *items;
 	size_t count;

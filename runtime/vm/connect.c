@@ -12,7 +12,9 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/file.h"
+#include "lib/json_write.h"
 #include "lib/socket.h"
+#include "runtime/container.h"
 
 #define ANSWER_MAX 64
 
@@ -57,4 +59,29 @@ int vm_connect(int dir, struct error *err)
 	if (strncmp(line, "OK ", 3) != 0)
 		return error_say(err, EPROTO, "the container's monitor answered %s", line);
 	return take_fd(&connection);
+}
+
+int vm_request(struct container *container, struct json_writer *writer, const void *bytes,
+	size_t n_bytes, int timeout, struct protocol_message *ret, struct error *err)
+{
+	_cleanup_(protocol_reader_free) struct protocol_reader reader = { 0 };
+	struct protocol_message answer;
+	_cleanup_close_ int connection = vm_connect(container->dir, err);
+
+	if (connection < 0) {
+		json_writer_close(writer);
+		return connection;
+	}
+	json_write_end(writer);
+	int status = protocol_send(connection, writer, bytes, n_bytes, err);
+	if (status == 0)
+		status = protocol_wait(connection, &reader, timeout, &answer, err);
+	if (status < 0)
+		return error_prefix(err, "the guest's agent");
+	status = protocol_check_answer(&answer, err);
+	if (status < 0)
+		protocol_message_free(&answer);
+	else
+		*ret = answer;
+	return status;
 }

@@ -179,6 +179,13 @@ static void limit(const struct container_init *init, const struct oci_resources 
 	vm_split_resources(wanted, init->runtime->vm->overhead, ret);
 }
 
+static void ready(struct container_init *init, int cgroup)
+{
+	(void)init;
+	if (cgroup >= 0)
+		cgroup_evict_kernel_threads(cgroup);
+}
+
 /* Each export is a tree of its own from here on, whatever is mounted over it. */
 static int built(struct container_init *init, struct error *err)
 {
@@ -324,6 +331,7 @@ const struct isolation vm_isolation = {
 	.prepare = prepare,
 	.prepare_free = prepare_free,
 	.limit = limit,
+	.ready = ready,
 	.built = built,
 	.become = become,
 	.wait = wait_readable,
@@ -334,4 +342,5 @@ const struct isolation vm_isolation = {
 	.start = vm_start,
 	.kill = vm_kill,
 	.release = vm_release,
+	.resume = vm_resume,
 };

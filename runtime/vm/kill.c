@@ -14,25 +14,19 @@
 #include "runtime/container.h"
 
 /* A guest that cannot answer, because it hangs or is frozen, is killed as it is. */
-static void let_guest_sync(const struct container *container)
+static void let_guest_sync(struct container *container)
 {
-	_cleanup_(protocol_reader_free) struct protocol_reader reader = { 0 };
 	_cleanup_(protocol_message_free) struct protocol_message answer = { 0 };
 	struct json_writer writer;
 	struct error err = ERROR_INIT;
-	_cleanup_close_ int connection = -EBADF;
 
 	if (container_status(container) != CONTAINER_RUNNING)
 		return;
-	connection = vm_connect(container->dir, &err);
-	int status = connection < 0 ? connection : protocol_begin(&writer, "op", "kill", &err);
+	int status = protocol_begin(&writer, "op", "kill", &err);
 	if (status == 0) {
 		json_write_string_member(&writer, "id", container->state.id);
-		json_write_end(&writer);
-		status = protocol_send(connection, &writer, NULL, 0, &err);
+		status = vm_request(container, &writer, NULL, 0, VM_KILL_TIMEOUT_MS, &answer, &err);
 	}
-	if (status == 0)
-		status = protocol_wait(connection, &reader, VM_KILL_TIMEOUT_MS, &answer, &err);
 	if (status < 0)
 		log_debug("the guest is killed without a sync: %s", err.message);
 }

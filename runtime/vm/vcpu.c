@@ -98,6 +98,9 @@ static bool run_once(struct vcpu *vcpu)
 	atomic_fetch_add_explicit(&vcpu->exits[exit.reason], 1, memory_order_relaxed);
 	switch (exit.reason) {
 	case ACCEL_EXIT_KICK:
+		/* Not our doing: the thread was frozen or stopped, and the guest's time with it. */
+		if (!atomic_load(&vcpu->kicked))
+			accel_vcpu_tell_pause(vcpu->accel);
 		return true;
 	case ACCEL_EXIT_IO:
 	case ACCEL_EXIT_MMIO:

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct container;
 struct container_process;
 struct error;
+struct json_writer;
+struct protocol_message;
 struct settings_vm;
 
 #define VM_SOCKET "vsock"  /* leads to the guest's ports (virtio/vsock.h) */
@@ -28,6 +31,17 @@ int vm_release(struct container *container, struct error *err);
 
 /* kill.c: signals reach the stand-in; SIGKILL lets the guest write its data first. */
 int vm_kill(struct container *container, int signal, bool all, struct error *err);
+
+/* resume.c: the guest's clock goes on where the host's is by now. */
+int vm_resume(struct container *container, struct error *err);
+
+/*
+ * connect.c: sends the request in `writer` (all but its end written) with `n_bytes` bytes on a
+ * connection of its own, and waits at most `timeout` ms for the answer, which the caller frees with
+ * protocol_message_free(). The agent's error is the caller's.
+ */
+int vm_request(struct container *container, struct json_writer *writer, const void *bytes,
+	size_t n_bytes, int timeout, struct protocol_message *ret, struct error *err);
 
 /* connect.c: a connection to the agent from any process that may open the state directory `dir`. */
 int vm_connect(int dir, struct error *err);

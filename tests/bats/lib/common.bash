@@ -38,7 +38,7 @@ setup() {
 	rootfs=/tmp/t/rootfs
 	limit=60 # seconds for one script
 	flags=''
-	[[ $ISOLATION == namespace ]] || flags="--isolation $ISOLATION"
+	[[ $ISOLATION == namespace ]] || flags="--isolation $ISOLATION --settings /tmp/t/settings.json"
 	cp "$lib/default.json" "$BATS_TEST_TMPDIR/config.json"
 	changed=yes
 	if declare -F test_setup >/dev/null; then test_setup; fi
