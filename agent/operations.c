@@ -187,12 +187,21 @@ static int op_exec(struct request *request, struct error *err)
 static int op_signal(struct request *request, struct error *err)
 {
 	int64_t signal;
-	int status = need_process(request, err);
+	int status = 0;
 
-	if (status < 0)
-		return status;
 	if (get_number(request, "signal", 0, SIGRTMAX, &signal) < 0)
 		return error_say(err, EPROTO, "a signal that is none");
+	if (get_string(request, "id") != NULL) {
+		_cleanup_(container_close) struct container container = { .dir = -EBADF };
+
+		status = open_container(request, &container, err);
+		return status < 0
+			? status
+			: container_kill(&container, (int)signal, get_bool(request, "all"), err);
+	}
+	status = need_process(request, err);
+	if (status < 0)
+		return status;
 	return process_signal(request->peer->process, (int)signal, get_bool(request, "all"), err);
 }
 

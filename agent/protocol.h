@@ -21,7 +21,7 @@
  *             answered the container is at its start gate
  *   start     the program is executed when it is answered
  *   exec      id, process, cgroup; bytes as above; the program is executed when it is answered
- *   signal    signal, all
+ *   signal    signal, all, perhaps id: to a container, on a connection without a process
  *   resize    rows, columns
  *   kill      id; when it is answered all are killed, and written data is synced
  *   sync      when it is answered written data is synced

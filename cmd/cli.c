@@ -212,21 +212,26 @@ static enum cgroup_manager settings_manager(const struct settings *settings)
 	return CGROUP_MANAGER_CGROUPFS;
 }
 
-/* The flag's, else the settings'. */
+/*
+ * The flag's, else what the program was called as, else the settings'. `create`: a container is to
+ * be made; the others are what they are.
+ */
 static const struct isolation *choose_isolation(
-	const char *flag, const struct settings *settings, struct error *err)
+	const struct cli *cli, const struct settings *settings, bool create, struct error *err)
 {
 	static const char *const names[] = {
 		[SETTINGS_ISOLATION_NAMESPACE] = "namespace",
 		[SETTINGS_ISOLATION_VM] = "vm",
 		[SETTINGS_ISOLATION_AUTO] = "auto",
 	};
-	const char *name = flag != NULL ? flag : names[settings->isolation];
+	const char *name = cli->isolation != NULL ? cli->isolation
+		: cli->called_vm		  ? "vm"
+						  : names[settings->isolation];
 	struct error reason = ERROR_INIT;
 
 	if (strcmp(name, "auto") == 0) {
 		name = "vm";
-		if (vm_is_possible(&settings->vm, &reason) < 0) {
+		if (create && vm_is_possible(&settings->vm, &reason) < 0) {
 			log_info("isolation auto: using namespaces, not a virtual machine: %s",
 				reason.message);
 			name = "namespace";
@@ -251,7 +256,7 @@ int cli_open_runtime(struct cli *cli, bool create, struct error *err)
 	manager = settings_manager(settings);
 	if (cli->cgroup_manager != NULL)
 		status = find_cgroup_manager(cli->cgroup_manager, &manager, err);
-	isolation = status < 0 ? NULL : choose_isolation(cli->isolation, settings, err);
+	isolation = status < 0 ? NULL : choose_isolation(cli, settings, create, err);
 	if (isolation == NULL)
 		return -EINVAL;
 	status = runtime_open(cli->root != NULL ? cli->root : settings->root, cli->rootless, create,
@@ -261,6 +266,7 @@ int cli_open_runtime(struct cli *cli, bool create, struct error *err)
 	cli->runtime.cgroup_manager = manager;
 	cli->runtime.isolation = isolation;
 	cli->runtime.vm = &settings->vm;
+	cli->runtime.settings = settings;
 	return 0;
 }
 

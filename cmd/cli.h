@@ -18,6 +18,7 @@ struct cli {
 	const char *root;	    /* --root, NULL: the default */
 	const char *cgroup_manager; /* --cgroup-manager, NULL: cgroupfs */
 	const char *isolation;	    /* --isolation, NULL: the settings' */
+	bool called_vm;		    /* the program was called as caisson-vm */
 	int rootless;		    /* --rootless: 1, 0, or -1 for auto */
 	const char *settings_file;  /* --settings, NULL: /etc/caisson/config.json */
 	struct settings settings;   /* read by cli_open_runtime() */

@@ -120,6 +120,10 @@ int main(int argc, char **argv)
 	if (fill_standard_fds() < 0)
 		return EXIT_FAILURE;
 	cli_log_open(NULL, "text", NULL, false, &err);
+	/* A name of its own, so that an engine's list of runtimes needs no flags. */
+	const char *name = strrchr(argc > 0 ? argv[0] : "", '/');
+	name = name != NULL ? name + 1 : argc > 0 ? argv[0] : "";
+	cli.called_vm = strcmp(name, "caisson-vm") == 0;
 	int first = cli_parse(&self, options, CLI_COUNT(options), argc, argv, 0, -1, &status);
 	if (first < 0)
 		return status;

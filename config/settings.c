@@ -50,6 +50,7 @@ static const struct field vm_fields[] = {
 	ROW("memory", FIELD_U64, VM(memory), .min = 16 * MEBIBYTE, .max = UINT64_C(1) << 46),
 	ROW("vcpus", FIELD_U32, VM(vcpus), .min = 1, .max = 1024),
 	ROW("overhead", FIELD_U64, VM(overhead), .max = UINT64_C(1) << 40),
+	ROW("container_paths", FIELD_BOOL, VM(container_paths)),
 };
 
 static const struct object_type vm_type = {

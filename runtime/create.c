@@ -327,7 +327,14 @@ static int create(struct creation *creation, struct error *err)
 	container->has_config = true;
 	status = check_config(&container->config, err);
 	if (status == 0)
-		status = locate_cgroup(creation, err);
+		status = isolation_raise(container->runtime->settings, &container->config,
+			&container->isolation, err);
+	if (status < 0)
+		return status;
+	creation->init.isolation = container->isolation;
+	isolation_complete_config(
+		container->isolation, container->runtime->rootless, &container->config);
+	status = locate_cgroup(creation, err);
 	if (status == 0)
 		status = record(creation, err);
 	if (status < 0)

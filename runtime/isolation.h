@@ -20,13 +20,20 @@ struct container_init;
 struct container_process;
 struct cgroup_stats;
 struct error;
+struct oci_config;
 struct oci_process;
 struct oci_resources;
 struct pid_list;
+struct settings;
 
 struct isolation {
 	const char *name; /* what --isolation and state say: "namespace", "vm" */
 	bool exports;	  /* the host's files are needed as trees: rootfs_export() */
+	/*
+	 * A container that the host's root makes, and whose config.json has no user namespace, gets
+	 * one that maps every id to itself: its process holds no capability over the host.
+	 */
+	bool user_namespace;
 
 	/* startContainer hooks run where the program does, and that is its own to see to. */
 	bool runs_start_hooks;
@@ -97,3 +104,17 @@ struct isolation {
 
 /* Returns the isolation of that name, or NULL. */
 const struct isolation *isolation_find(const char *name);
+
+/* config.json's way to ask for an isolation: for "vm", where the settings allow the annotation. */
+#define ISOLATION_ANNOTATION "caisson.isolation"
+
+/*
+ * What the annotation makes of *isolation, which was chosen without it. A container's own data never
+ * lowers its isolation, and is never passed over in silence: -EPERM, -EINVAL.
+ */
+int isolation_raise(const struct settings *settings, const struct oci_config *config,
+	const struct isolation **isolation, struct error *err);
+
+/* Adds to a decoded configuration what the isolation makes of it (user_namespace). */
+void isolation_complete_config(
+	const struct isolation *isolation, bool rootless, struct oci_config *config);

@@ -12,6 +12,7 @@
 
 struct error;
 struct isolation;
+struct settings;
 struct settings_vm;
 
 struct runtime {
@@ -22,6 +23,7 @@ struct runtime {
 	bool privileged; /* the caller may mount in its own mount namespace (CAP_SYS_ADMIN) */
 	const struct isolation *isolation; /* for containers that are created */
 	const struct settings_vm *vm;	   /* for those in a virtual machine */
+	const struct settings *settings;   /* NULL: what is built in */
 };
 
 /*

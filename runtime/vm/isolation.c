@@ -5,6 +5,7 @@
  */
 #include "runtime/isolation.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,6 +36,9 @@
 #define CAISSON_DATADIR "/usr/lib/caisson"
 #endif
 
+#define CPUID_VMX (1U << 5) /* leaf 1, ecx */
+#define CPUID_SVM (1U << 2) /* leaf 0x80000001, ecx */
+
 #define KERNEL CAISSON_DATADIR "/vmlinux"
 #define INITRD CAISSON_DATADIR "/agent.cpio"
 
@@ -64,21 +68,6 @@ static const char *kernel_path(const struct settings_vm *settings)
 	return settings->kernel != NULL ? settings->kernel : KERNEL;
 }
 
-/* A container's own data chooses no file of the host's (CVE-2020-27151). */
-static int check_kernel_path(const struct container_init *init, struct error *err)
-{
-	const char *wanted = init->config->vm.kernel_path;
-	const char *used = kernel_path(init->runtime->vm);
-
-	if (wanted == NULL || strcmp(wanted, used) == 0)
-		return 0;
-	return error_say(err, ENOTSUP,
-		"vm.kernel.path: %s is not the kernel that the settings name (%s): only they "
-		"choose "
-		"one",
-		wanted, used);
-}
-
 static int open_kernel(const struct settings_vm *settings, struct error *err)
 {
 	return open_read_only(kernel_path(settings), "guest kernel",
@@ -92,15 +81,74 @@ static int open_initrd(const struct settings_vm *settings, struct error *err)
 		"install it with 'make install'", err);
 }
 
+/*
+ * A processor without VMX and SVM has a KVM that may only emulate, which a first guest of some
+ * bytes tells; it costs some milliseconds, which a processor that has them is spared.
+ */
+static int check_processor(int kvm, struct error *err)
+{
+	unsigned int a, b, c = 0, d, extended = 0;
+
+	__get_cpuid(1, &a, &b, &c, &d);
+	__get_cpuid(0x80000001, &a, &b, &extended, &d);
+	if (c & CPUID_VMX || extended & CPUID_SVM)
+		return 0;
+	int works = accel_probe(kvm, err);
+	return works > 0 ? 0 : works < 0 ? works : -ENOTSUP;
+}
+
+/* config.json's vm object (config-vm.md): what it may say here, and what nobody can honour. */
+static int check_vm_object(const struct container_init *init, struct error *err)
+{
+	const struct oci_vm *vm = &init->config->vm;
+
+	if (vm->hypervisor_path != NULL)
+		return error_say(
+			err, ENOTSUP, "vm.hypervisor: caisson is its own hypervisor: remove it");
+	if (vm->image_path != NULL)
+		return error_say(err, ENOTSUP,
+			"vm.image: the root file system is root.path's directory: remove it");
+	if (vm->hw_config.device_tree != NULL || vm->hw_config.dtdevs.count > 0 ||
+		vm->hw_config.n_iomems > 0 || vm->hw_config.n_irqs > 0)
+		return error_say(err, ENOTSUP,
+			"vm.hwConfig: only vcpus and memory can be chosen: a guest gets no "
+			"hardware of the host's");
+	/* A container's own data chooses no file of the host's (CVE-2020-27151). */
+	const char *used = kernel_path(init->runtime->vm);
+	bool other_kernel = vm->kernel_path != NULL && strcmp(vm->kernel_path, used) != 0;
+	if ((other_kernel || vm->kernel_initrd != NULL) && !init->runtime->vm->container_paths)
+		return error_say(err, ENOTSUP,
+			"vm.kernel.path: %s is not the kernel that the settings name (%s): only "
+			"they "
+			"choose one, unless their vm.container_paths allows it",
+			other_kernel ? vm->kernel_path : vm->kernel_initrd, used);
+	return 0;
+}
+
+static struct settings_vm choose_files(const struct container_init *init)
+{
+	struct settings_vm files = *init->runtime->vm;
+
+	if (init->config->vm.kernel_path != NULL)
+		files.kernel = init->config->vm.kernel_path;
+	if (init->config->vm.kernel_initrd != NULL)
+		files.initrd = init->config->vm.kernel_initrd;
+	return files;
+}
+
 static int open_files(struct vm_container *vm, const struct container_init *init, struct error *err)
 {
 	vm->kvm = accel_open_device(err);
 	if (vm->kvm < 0)
 		return vm->kvm;
-	vm->kernel = open_kernel(init->runtime->vm, err);
+	int status = check_processor(vm->kvm, err);
+	if (status < 0)
+		return status;
+	const struct settings_vm files = choose_files(init);
+	vm->kernel = open_kernel(&files, err);
 	if (vm->kernel < 0)
 		return vm->kernel;
-	vm->initrd = open_initrd(init->runtime->vm, err);
+	vm->initrd = open_initrd(&files, err);
 	if (vm->initrd < 0)
 		return vm->initrd;
 	vm->log = openat(init->dir, VM_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -155,10 +203,11 @@ static int prepare(struct container_init *init, struct error *err)
 		return error_say(err, ENOTSUP,
 			"--preserve-fds and LISTEN_FDS: a descriptor cannot be passed into a "
 			"virtual machine");
-	int status = vm_split(init->options->config_text, init->options->config_length,
-		init->config, &vm->split, err);
-	if (status == 0)
-		status = check_kernel_path(init, err);
+	int status = check_vm_object(init, err);
+	if (status < 0)
+		return status;
+	status = vm_split(init->options->config_text, init->options->config_length, init->config,
+		&vm->split, err);
 	if (status == 0)
 		status = open_files(vm, init, err);
 	if (status < 0)
@@ -209,21 +258,19 @@ static int built(struct container_init *init, struct error *err)
 	return 0;
 }
 
-/* The settings' list as one text. NULL: none, or no memory, which the guest does not need them for.
- */
-static char *join_parameters(const struct string_list *list)
+/* Appends the list's items to `text`, which is the caller's and may move. -ENOMEM. */
+static int append_parameters(char **text, const struct string_list *list)
 {
-	size_t size = 1;
-	char *text;
+	for (size_t i = 0; i < list->count; i++) {
+		char *longer;
 
-	for (size_t i = 0; i < list->count; i++)
-		size += strlen(list->items[i]) + 1;
-	text = list->count == 0 ? NULL : calloc(1, size);
-	for (size_t i = 0; text != NULL && i < list->count; i++) {
-		strcat(text, i > 0 ? " " : "");
-		strcat(text, list->items[i]);
+		if (asprintf(&longer, "%s%s%s", *text != NULL ? *text : "",
+			    *text != NULL ? " " : "", list->items[i]) < 0)
+			return -ENOMEM;
+		free(*text);
+		*text = longer;
 	}
-	return text;
+	return 0;
 }
 
 static int dial(void *data, struct error *err)
@@ -235,7 +282,11 @@ static int become(struct container_init *init, struct error *err)
 {
 	struct vm_container *vm = init->isolation_data;
 	const struct vm_size size = vm_size(init->config, init->runtime->vm);
-	_cleanup_free_ char *parameters = join_parameters(&init->runtime->vm->kernel_parameters);
+	_cleanup_free_ char *parameters = NULL;
+
+	if (append_parameters(&parameters, &init->runtime->vm->kernel_parameters) < 0 ||
+		append_parameters(&parameters, &init->config->vm.kernel_parameters) < 0)
+		return error_set(err, ENOMEM, "virtual machine");
 	const struct guest_options options = {
 		.kernel_parameters = parameters,
 		.kvm = vm->kvm,
@@ -328,6 +379,7 @@ const struct isolation vm_isolation = {
 	.name = "vm",
 	.exports = true,
 	.runs_start_hooks = true,
+	.user_namespace = true,
 	.prepare = prepare,
 	.prepare_free = prepare_free,
 	.limit = limit,

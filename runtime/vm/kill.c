@@ -31,16 +31,32 @@ static void let_guest_sync(struct container *container)
 		log_debug("the guest is killed without a sync: %s", err.message);
 }
 
+static int signal_all(struct container *container, int signal, struct error *err)
+{
+	_cleanup_(protocol_message_free) struct protocol_message answer = { 0 };
+	struct json_writer writer;
+	int status = protocol_begin(&writer, "op", "signal", err);
+
+	if (status < 0)
+		return status;
+	json_write_string_member(&writer, "id", container->state.id);
+	json_write_int_member(&writer, "signal", signal);
+	json_write_bool_member(&writer, "all", true);
+	return vm_request(container, &writer, NULL, 0, VM_AGENT_TIMEOUT_MS, &answer, err);
+}
+
 int vm_kill(struct container *container, int signal, bool all, struct error *err)
 {
 	_cleanup_close_ int pidfd = process_open(&container->state.init, err);
 
-	(void)all; /* a guest's processes end with it, and its first one hears of every other signal
-		    */
 	if (pidfd < 0)
 		return pidfd;
-	if (signal == SIGKILL)
+	if (signal == SIGKILL) {
+		/* All of the guest ends with its monitor. */
 		let_guest_sync(container);
+	} else if (all && container_status(container) == CONTAINER_RUNNING) {
+		return signal_all(container, signal, err);
+	}
 	if (pidfd_send_signal(pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
 		return error_set(
 			err, errno, "send signal %d to container %s", signal, container->state.id);
