@@ -281,8 +281,7 @@ int fuse_do_link(struct fuse_request *request)
 /* What of the client's flags reaches a file that is made. */
 static int create_flags(uint32_t flags)
 {
-	return (int)(flags & (O_ACCMODE | O_APPEND | O_SYNC | O_DSYNC | O_TRUNC)) | O_NOFOLLOW |
-		O_NONBLOCK | O_CLOEXEC;
+	return (int)(flags & (O_ACCMODE | O_SYNC | O_DSYNC)) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 }
 
 /* Answers with the entry and an open handle; `fd` is taken over on success. */
@@ -367,7 +366,7 @@ int fuse_do_create(struct fuse_request *request)
 		node = fuse_node_get(request->server, entry.nodeid);
 		fd = node == NULL ? -ESTALE
 				  : fuse_open_contents(request, node,
-					    (int)(in->flags & (O_ACCMODE | O_APPEND | O_TRUNC)));
+					    (int)(in->flags & (O_ACCMODE | O_TRUNC)));
 		r = fd < 0 ? fd : 0;
 		if (node != NULL)
 			fuse_node_put(request->server, node);

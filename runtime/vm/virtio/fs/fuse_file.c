@@ -12,8 +12,11 @@
 #define SLICE 256	      /* iovecs in one system call */
 #define COPY_MAX (128u << 20) /* bytes in one copy_file_range: a thread is busy with it */
 
-/* Of the client's flags those that mean something here. */
-#define OPEN_FLAGS (O_ACCMODE | O_APPEND | O_TRUNC | O_SYNC | O_DSYNC)
+/*
+ * Of the client's flags those that mean something here. Appending is decided write by write: pages
+ * of a mapping are written through the same handle, each to its own place.
+ */
+#define OPEN_FLAGS (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC)
 
 int fuse_open_contents(struct fuse_request *request, struct fuse_node *node, int flags)
 {
@@ -78,12 +81,14 @@ int fuse_do_open(struct fuse_request *request)
 	return r;
 }
 
+enum direction { READ_FILE, WRITE_FILE, APPEND_FILE };
+
 /*
  * Moves up to `length` bytes between the file and the iovecs from `offset` on. Returns the number
  * of bytes, or a negative errno where not one was moved.
  */
-static ssize_t transfer(int fd, bool write, const struct iovec *iov, unsigned int count,
-	size_t offset, size_t length, off_t position)
+static ssize_t transfer(int fd, enum direction direction, const struct iovec *iov,
+	unsigned int count, size_t offset, size_t length, off_t position)
 {
 	size_t done = 0;
 
@@ -110,8 +115,11 @@ static ssize_t transfer(int fd, bool write, const struct iovec *iov, unsigned in
 		}
 		if (n == 0)
 			break;
-		moved = write ? pwritev(fd, slice, n, position + (off_t)done)
-			      : preadv(fd, slice, n, position + (off_t)done);
+		if (direction == READ_FILE)
+			moved = preadv(fd, slice, n, position + (off_t)done);
+		else
+			moved = pwritev2(fd, slice, n, position + (off_t)done,
+				direction == APPEND_FILE ? RWF_APPEND : 0);
 		if (moved < 0 && errno == EINTR)
 			continue;
 		if (moved < 0)
@@ -138,7 +146,7 @@ int fuse_do_read(struct fuse_request *request)
 	length = in->size < request->room ? in->size : request->room;
 	if (length > FUSE_TRANSFER_MAX)
 		length = FUSE_TRANSFER_MAX;
-	n = transfer(handle->fd, false, request->out, request->out_count,
+	n = transfer(handle->fd, READ_FILE, request->out, request->out_count,
 		sizeof(struct fuse_out_header), length, (off_t)in->offset);
 	fuse_handle_put(request->server, handle);
 	if (n < 0)
@@ -152,6 +160,7 @@ int fuse_do_write(struct fuse_request *request)
 	const struct fuse_write_in *in = fuse_argument(request, struct fuse_write_in);
 	size_t head = sizeof(request->header) + sizeof(*in);
 	struct fuse_write_out out = { 0 };
+	enum direction direction = WRITE_FILE;
 	struct fuse_handle *handle;
 	ssize_t n;
 
@@ -163,7 +172,9 @@ int fuse_do_write(struct fuse_request *request)
 		return -EBADF;
 	/* CVE-2021-20263: whoever is no file owner's root loses the set-id bits by writing. */
 	fuse_credentials_set_kill(request->thread, in->write_flags & FUSE_WRITE_KILL_SUIDGID);
-	n = handle->writable ? transfer(handle->fd, true, request->in, request->in_count, head,
+	if ((in->flags & O_APPEND) && !(in->write_flags & FUSE_WRITE_CACHE))
+		direction = APPEND_FILE;
+	n = handle->writable ? transfer(handle->fd, direction, request->in, request->in_count, head,
 				       in->size, (off_t)in->offset)
 			     : -EBADF;
 	fuse_handle_put(request->server, handle);
