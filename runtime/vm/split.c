@@ -363,6 +363,9 @@ static void warn_of_ignored(const struct oci_config *config)
 	if (process->selinux_label != NULL && process->selinux_label[0] != '\0')
 		log_warning("process.selinuxLabel is not applied: the program runs under the "
 			    "guest's kernel, which has no such module");
+	if (process->exec_cpu_affinity.initial != NULL || process->exec_cpu_affinity.final != NULL)
+		log_warning("process.execCPUAffinity is not applied: the guest has processors of "
+			    "its own");
 	if (config->linux.memory_policy.set)
 		log_warning("linux.memoryPolicy is not applied: the guest has one memory node");
 }

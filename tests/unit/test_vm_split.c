@@ -468,6 +468,8 @@ static void what_is_left_out_is_said(void **state)
 	} said[] = {
 		{ PROCESS, "\"apparmorProfile\":\"p\"", "process.apparmorProfile is not applied" },
 		{ PROCESS, "\"selinuxLabel\":\"l\"", "process.selinuxLabel is not applied" },
+		{ PROCESS, "\"execCPUAffinity\":{\"initial\":\"0\"}",
+			"process.execCPUAffinity is not applied" },
 		{ LINUX, "\"memoryPolicy\":{\"mode\":\"MPOL_LOCAL\",\"nodes\":\"\"}",
 			"linux.memoryPolicy is not applied" },
 	};
