@@ -103,7 +103,7 @@ static int settle_rootless(
 {
 	int limits;
 
-	if (can_create(location->path))
+	if (location->path == NULL || can_create(location->path))
 		return 0;
 	limits = has_limits(request->resources, err);
 	if (limits < 0)
@@ -126,35 +126,37 @@ static int settle_rootless(
 	return 0;
 }
 
+static int locate(
+	const struct cgroup_request *request, struct cgroup_location *location, struct error *err)
+{
+	int status;
+
+	if (request->manager == CGROUP_MANAGER_DISABLED) {
+		location->path = strdup("");
+		return location->path != NULL ? 0 : error_set(err, ENOMEM, "cgroup");
+	}
+	status = check_hierarchy(err);
+	if (status < 0)
+		return status;
+	if (request->manager == CGROUP_MANAGER_SYSTEMD)
+		return cgroup_systemd_locate(request, location, err);
+	status = locate_cgroupfs(request, location, err);
+	if (status == 0 && request->rootless)
+		status = settle_rootless(request, location, err);
+	return status;
+}
+
 int cgroup_locate(
 	const struct cgroup_request *request, struct cgroup_location *ret, struct error *err)
 {
-	_cleanup_(cgroup_location_free) struct cgroup_location location = {
-		.manager = request->manager,
-	};
-	int status = 0;
+	struct cgroup_location location = { .manager = request->manager };
+	int status = locate(request, &location, err);
 
-	if (request->manager == CGROUP_MANAGER_DISABLED) {
-		location.path = strdup("");
-		if (location.path == NULL)
-			return error_set(err, ENOMEM, "cgroup");
-	} else {
-		status = check_hierarchy(err);
-		if (status < 0)
-			return status;
-		if (request->manager == CGROUP_MANAGER_CGROUPFS) {
-			status = locate_cgroupfs(request, &location, err);
-			if (status == 0 && request->rootless)
-				status = settle_rootless(request, &location, err);
-		} else {
-			status = cgroup_systemd_locate(request, &location, err);
-		}
-	}
 	if (status < 0)
-		return status;
-	*ret = location;
-	location = (struct cgroup_location){ 0 };
-	return 0;
+		cgroup_location_free(&location);
+	else
+		*ret = location;
+	return status;
 }
 
 int cgroup_create(const struct cgroup_location *location, const struct cgroup_request *request,

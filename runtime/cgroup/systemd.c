@@ -135,7 +135,7 @@ static int run_helper(bool user, const char *const words[4],
 	const struct cgroup_properties *properties, char **ret_answer, struct error *err)
 {
 	size_t count = properties != NULL ? properties->count : 0, n = 0;
-	_cleanup_free_ char **args = calloc(count + 8, sizeof(*args));
+	_cleanup_free_ char **args = NULL;
 	_cleanup_close_ int from = -EBADF, to = -EBADF;
 	posix_spawn_file_actions_t actions;
 	char path[PATH_MAX], text[2048];
@@ -144,12 +144,13 @@ static int run_helper(bool user, const char *const words[4],
 
 	if (status < 0)
 		return status;
-	if (args == NULL)
-		return error_set(err, ENOMEM, "%s", HELPER);
 	if (pipe2(pipes, O_CLOEXEC) < 0)
 		return error_set(err, errno, "%s: pipe", HELPER);
 	from = pipes[0];
 	to = pipes[1];
+	args = calloc(count + 8, sizeof(*args));
+	if (args == NULL)
+		return error_set(err, ENOMEM, "%s", HELPER);
 	args[n++] = (char *)HELPER;
 	if (user)
 		args[n++] = (char *)"--user";
@@ -353,7 +354,7 @@ int cgroup_systemd_create(const struct cgroup_location *location,
 	int *ret_holder, struct error *err)
 {
 	_cleanup_(cgroup_properties_free) struct cgroup_properties properties = { 0 };
-	_cleanup_free_ struct holder_plan *holding = calloc(1, sizeof(*holding));
+	_cleanup_free_ struct holder_plan *holding = NULL;
 	_cleanup_free_ char *path = NULL;
 	uint64_t limit = pids_limit(plan);
 	char pid_text[16];
@@ -361,6 +362,10 @@ int cgroup_systemd_create(const struct cgroup_location *location,
 	pid_t pid = 0;
 	int holder, status;
 
+	status = make_properties(location, request, plan, &properties, err);
+	if (status < 0)
+		return status;
+	holding = calloc(1, sizeof(*holding));
 	if (holding == NULL)
 		return error_set(err, ENOMEM, "systemd: hold the scope");
 	if (limit > 0) {
@@ -368,9 +373,6 @@ int cgroup_systemd_create(const struct cgroup_location *location,
 			CGROUP_MOUNT, location->path);
 		snprintf(holding->pids_max, sizeof(holding->pids_max), "%" PRIu64, limit);
 	}
-	status = make_properties(location, request, plan, &properties, err);
-	if (status < 0)
-		return status;
 	holder = start_holder(holding, &pid, err);
 	if (holder < 0)
 		return holder;
