@@ -19,3 +19,13 @@ build/vm/grow: tests/vm/grow.c $(BUILD)/libcaisson.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcaisson.a $(LDLIBS)
 
 .PHONY: vm-test-tools
+
+# make bench-vm   counts and ratios of booting a guest (root; boots the test machine)
+build/bench/count_instructions.so: tests/bench/count_instructions.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
+
+bench-vm: all machine-tools vm-test-tools build/bench/count_instructions.so
+	tests/bench/vm
+
+.PHONY: bench-vm

@@ -4,11 +4,13 @@
  *executes, for a machine whose processor cannot count it: KVM guests inside an emulated test
  *machine.
  *
- *	qemu-system-x86_64 -plugin count_instructions.so,until=ADDRESS …
+ *	qemu-system-x86_64 -plugin count_instructions.so,profile=FILE,skip=FROM-TO … -d plugin
  *
- * Prints the number of instructions until the first one outside of the kernel's half of the address
- * space (the first program), and with profile=FILE writes "count address" for each block, in order
- * of translation. The few declarations below are the plugin interface's version 1.
+ * Prints the number of instructions that the kernel executed until the first one of a program. A
+ * string instruction counts as many as it has iterations. `skip` (hexadecimal, repeatable) leaves a
+ * range out: loops that wait for a timer, which the emulated machine needs and KVM's guests do not.
+ * With `profile` each block is written as "count address". The few declarations below are the
+ *plugin interface's version 1.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -39,8 +41,13 @@ int qemu_plugin_version = 1;
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv);
 
 #define BLOCKS_MAX (1 << 20)
+#define SKIPPED_MAX 16
 #define KERNEL_HALF (1ULL << 63)
-#define KERNEL_PHYSICAL (16ULL << 20) /* where the kernel runs before its page tables */
+#define KERNEL_LOADED (16ULL << 20)
+#define KERNEL_LOADED_END (64ULL << 20)
+#define FIRMWARE_END (4ULL << 20)
+#define HIGH_FIRMWARE (3ULL << 30)
+#define HIGH_FIRMWARE_END (4ULL << 30)
 
 struct block {
 	uint64_t address, executed;
@@ -49,6 +56,10 @@ struct block {
 static struct block *blocks;
 static size_t block_count;
 static const char *profile;
+static struct {
+	uint64_t from, to;
+} skipped[SKIPPED_MAX];
+static size_t skipped_count;
 static bool done;
 
 static void finish(unsigned int vcpu, void *data)
@@ -76,6 +87,14 @@ static void finish(unsigned int vcpu, void *data)
 	fclose(file);
 }
 
+static bool is_skipped(uint64_t address)
+{
+	for (size_t i = 0; i < skipped_count; i++)
+		if (address >= skipped[i].from && address < skipped[i].to)
+			return true;
+	return false;
+}
+
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	uint64_t address = qemu_plugin_tb_vaddr(tb);
@@ -84,13 +103,15 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	(void)id;
 	if (done || block_count == BLOCKS_MAX)
 		return;
-	/* Firmware and boot loader run low; the first program runs low too, above them. */
-	if (address < KERNEL_PHYSICAL || (address >= 0xc0000000 && address < 0x100000000))
+	if (address < FIRMWARE_END || (address >= HIGH_FIRMWARE && address < HIGH_FIRMWARE_END))
 		return;
-	if (address < KERNEL_HALF && address > 2 * KERNEL_PHYSICAL) {
+	/* Before its page tables the kernel runs where it was loaded. */
+	if (address < KERNEL_HALF && (address < KERNEL_LOADED || address >= KERNEL_LOADED_END)) {
 		qemu_plugin_register_vcpu_tb_exec_cb(tb, finish, CB_NO_REGS, NULL);
 		return;
 	}
+	if (is_skipped(address))
+		return;
 	block = &blocks[block_count++];
 	block->address = address;
 	qemu_plugin_register_vcpu_tb_exec_inline(
@@ -103,6 +124,10 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int a
 	for (int i = 0; i < argc; i++)
 		if (strncmp(argv[i], "profile=", 8) == 0)
 			profile = strdup(argv[i] + 8);
+		else if (skipped_count < SKIPPED_MAX &&
+			sscanf(argv[i], "skip=%" SCNx64 "-%" SCNx64, &skipped[skipped_count].from,
+				&skipped[skipped_count].to) == 2)
+			skipped_count++;
 	blocks = calloc(BLOCKS_MAX, sizeof(blocks[0]));
 	if (blocks == NULL)
 		return -1;
