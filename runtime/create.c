@@ -239,8 +239,14 @@ static int spawn(struct creation *creation, struct error *err)
 	if (status == 0)
 		status = cgroup_create(
 			&creation->cgroup, &creation->request, &creation->cgroup_fd, &holder, err);
-	if (status < 0)
+	if (status < 0) {
+		/* Nothing of ours is there; what is there is another's, and not to be cleaned up.
+		 */
+		static char none[] = "";
+
+		creation->container->state.cgroup.path = none;
 		return status;
+	}
 
 	pid_t pid = namespaces_clone(&init->namespaces, creation->cgroup_fd, &creation->pidfd, err);
 	if (pid == 0)

@@ -6,8 +6,10 @@
 #include "runtime/container.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <time.h>
@@ -72,6 +74,32 @@ static void run_poststop(struct container *container)
 }
 
 /*
+ * Ends the hooks that a creating command waits for, each in a process group of its own: they would
+ * outlive it. It is stopped meanwhile, so that no process of the list is reaped and its pid reused.
+ */
+static void kill_hooks_of(const struct process_identity *creator)
+{
+	char path[64], list[4096], *next = list;
+	_cleanup_close_ int pidfd = process_open(creator, NULL);
+
+	if (pidfd < 0 || pidfd_send_signal(pidfd, SIGSTOP, NULL, 0) < 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", creator->pid, creator->pid);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, list, sizeof(list) - 1);
+
+	list[length > 0 ? length : 0] = '\0';
+	for (;;) {
+		long pid = strtol(next, &next, 10);
+
+		if (pid <= 1)
+			break;
+		kill(-(pid_t)pid, SIGKILL);
+	}
+	pidfd_send_signal(pidfd, SIGCONT, NULL, 0);
+}
+
+/*
  * A creation under way holds the lock for as long as its hooks take, a start for as long as those
  * of the container's process do: with force the one that they wait for is ended, which frees it.
  */
@@ -84,6 +112,7 @@ static int lock_for_deletion(struct container *container, bool force, struct err
 	if (force) {
 		/* Who starts it waits for its first process, who creates it is waited for itself.
 		 */
+		kill_hooks_of(&state->creator);
 		int status = state->init.pid != 0
 			? kill_and_wait(&state->init, "the container's process", err)
 			: kill_and_wait(&state->creator, "the creating command", err);

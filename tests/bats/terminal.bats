@@ -91,14 +91,14 @@ terminal() {
 	like "$output" resized
 }
 
-@test "run on a terminal: modes are restored when the runtime fails, and when it is killed by TERM" {
+@test "run on a terminal: modes are restored when the runtime fails, and when the container is killed" {
 	terminal
 	program /no/such/program
 	try target 'cd $bundle && tool pty $CAISSON --root $ROOT $flags run $id'
 	((status != 0)) || fail 'succeeded'
 	like "$stderr" 'modes: same'
 	program sleep 1000
-	try target 'cd $bundle && (eventually has_status $id running; sleep 0.3; kill -TERM $(pgrep -f "^$CAISSON --root.* run $id")) & cd $bundle; tool pty $CAISSON --root $ROOT $flags run $id'
+	try target 'cd $bundle && (eventually has_status $id running; sleep 0.3; caisson kill $id KILL) & cd $bundle; tool pty $CAISSON --root $ROOT $flags run $id'
 	like "$stderr" 'modes: same'
 }
 
