@@ -92,15 +92,15 @@ static void learn_features(struct accel *accel)
 
 static int learn_msrs(struct accel *accel, int device, struct error *err)
 {
-	struct {
+	union {
 		struct kvm_msr_list head;
-		uint32_t indices[ACCEL_MSRS_MAX];
+		unsigned char room[sizeof(struct kvm_msr_list) + ACCEL_MSRS_MAX * sizeof(uint32_t)];
 	} list = { .head.nmsrs = ACCEL_MSRS_MAX };
 
 	if (ioctl(device, KVM_GET_MSR_INDEX_LIST, &list) < 0)
 		return error_set(err, errno, "KVM_GET_MSR_INDEX_LIST");
 	accel->msr_count = list.head.nmsrs;
-	memcpy(accel->msrs, list.indices, list.head.nmsrs * sizeof(list.indices[0]));
+	memcpy(accel->msrs, list.head.indices, list.head.nmsrs * sizeof(uint32_t));
 	return 0;
 }
 

@@ -16,11 +16,18 @@
 
 #define MSR_TSC_DEADLINE 0x6e0
 
+/* The kernel's list of registers ends in an array of no size. */
+union one_msr {
+	struct kvm_msrs head;
+	unsigned char room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+};
+
 int accel_vcpu_set_entry(struct accel_vcpu *vcpu, uint64_t entry, struct error *err)
 {
-	struct {
+	union {
 		struct kvm_msrs head;
-		struct kvm_msr_entry entries[X86_START_MSRS];
+		unsigned char room[sizeof(struct kvm_msrs) +
+			X86_START_MSRS * sizeof(struct kvm_msr_entry)];
 	} msrs = { .head.nmsrs = X86_START_MSRS };
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
@@ -33,7 +40,7 @@ int accel_vcpu_set_entry(struct accel_vcpu *vcpu, uint64_t entry, struct error *
 	x86_start_registers(entry, &regs);
 	if (ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)
 		return error_set(err, errno, "KVM_SET_REGS");
-	x86_start_msrs(msrs.entries);
+	x86_start_msrs(msrs.head.entries);
 	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) < 0)
 		return error_set(err, errno, "KVM_SET_MSRS");
 	return 0;
@@ -43,16 +50,13 @@ int accel_vcpu_set_entry(struct accel_vcpu *vcpu, uint64_t entry, struct error *
 static int get_msrs(struct accel_vcpu *vcpu, struct accel_vcpu_state *ret, struct error *err)
 {
 	const struct accel *accel = vcpu->accel;
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} one = { .head.nmsrs = 1 };
+	union one_msr one = { .head.nmsrs = 1 };
 
 	ret->msr_count = 0;
 	for (uint32_t i = 0; i < accel->msr_count; i++) {
-		one.entry = (struct kvm_msr_entry){ .index = accel->msrs[i] };
+		one.head.entries[0] = (struct kvm_msr_entry){ .index = accel->msrs[i] };
 		if (ioctl(vcpu->fd, KVM_GET_MSRS, &one) == 1)
-			ret->msrs[ret->msr_count++] = one.entry;
+			ret->msrs[ret->msr_count++] = one.head.entries[0];
 	}
 	if (ret->msr_count == 0)
 		return error_set(err, errno, "KVM_GET_MSRS");
@@ -93,15 +97,12 @@ int accel_vcpu_get_state(struct accel_vcpu *vcpu, struct accel_vcpu_state *ret, 
 static int set_msrs(struct accel_vcpu *vcpu, const struct accel_vcpu_state *state, bool deadline,
 	struct error *err)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} one = { .head.nmsrs = 1 };
+	union one_msr one = { .head.nmsrs = 1 };
 
 	for (uint32_t i = 0; i < state->msr_count; i++) {
 		if ((state->msrs[i].index == MSR_TSC_DEADLINE) != deadline)
 			continue;
-		one.entry = state->msrs[i];
+		one.head.entries[0] = state->msrs[i];
 		/* Some that can be read cannot be written, with the value that they have. */
 		if (ioctl(vcpu->fd, KVM_SET_MSRS, &one) < 0)
 			return error_set(
