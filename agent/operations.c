@@ -15,6 +15,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/json_write.h"
+#include "lib/log.h"
 #include "runtime/container.h"
 #include "runtime/ns/seccomp.h"
 
@@ -347,6 +348,20 @@ static int run_named(const char *name, struct request *request, struct error *er
 		name != NULL ? name : "without a name");
 }
 
+/* What is said while a process is made is for whoever asked for it. */
+static void log_to_peer(enum log_level level, const char *message, void *data)
+{
+	const struct peer *peer = data;
+	struct json_writer writer;
+
+	if (protocol_begin(&writer, "event", "log", NULL) < 0)
+		return;
+	json_write_int_member(&writer, "level", level);
+	json_write_string_member(&writer, "message", message);
+	json_write_end(&writer);
+	protocol_send(peer->fd, &writer, NULL, 0, NULL);
+}
+
 int operation_run(struct agent *agent, struct peer *peer, const struct protocol_message *message,
 	struct error *err)
 {
@@ -360,7 +375,11 @@ int operation_run(struct agent *agent, struct peer *peer, const struct protocol_
 	if (status < 0)
 		return status;
 	json_write_object(&answer);
-	if (run_named(json_string(json_get(&message->json, "op")), &request, &failure) < 0) {
+	if (peer->process != NULL)
+		log_set_sink(log_to_peer, peer, LOG_LEVEL_WARNING);
+	status = run_named(json_string(json_get(&message->json, "op")), &request, &failure);
+	system_log_to_console();
+	if (status < 0) {
 		json_writer_close(&answer);
 		return protocol_answer(peer->fd, &failure, err);
 	}

@@ -153,7 +153,8 @@ int process_create(struct guest_process *process, const struct runtime *runtime,
 	const struct create_options options = {
 		.id = id,
 		.bundle = "/",
-		.no_pivot = true, /* the guest's root is an initramfs, which cannot be left otherwise */
+		.no_pivot =
+			true, /* the guest's root is an initramfs, which cannot be left otherwise */
 		.config_text = config,
 		.config_length = config_length,
 		.attached = true,

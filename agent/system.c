@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/random.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,6 +18,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 #include "runtime/ns/net_devices.h"
 
 #define ENTROPY_MAX 512
@@ -108,6 +110,17 @@ int system_set_clock(
 	if (length > 0)
 		stir(entropy, length < ENTROPY_MAX ? length : ENTROPY_MAX);
 	return 0;
+}
+
+static void log_to_console(enum log_level level, const char *message, void *data)
+{
+	(void)level, (void)data;
+	dprintf(STDERR_FILENO, "caisson-agent: %s\n", message);
+}
+
+void system_log_to_console(void)
+{
+	log_set_sink(log_to_console, NULL, LOG_LEVEL_INFO);
 }
 
 _Noreturn void system_power_off(void)

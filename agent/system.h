@@ -27,5 +27,8 @@ void system_sync(void);
 int system_set_clock(int64_t seconds, int64_t nanoseconds, const void *entropy, size_t length,
 	struct error *err);
 
+/* What is logged goes to the console, which the monitor keeps for whoever asks why. */
+void system_log_to_console(void);
+
 /* Ends the virtual machine. */
 _Noreturn void system_power_off(void);

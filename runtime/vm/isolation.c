@@ -21,6 +21,8 @@
 #include "lib/log.h"
 #include "lib/socket.h"
 #include "runtime/init.h"
+#include "runtime/ns/credentials.h"
+#include "runtime/ns/limits.h"
 #include "runtime/ns/rootfs.h"
 #include "runtime/vm/accel/accel.h"
 #include "runtime/vm/cards.h"
@@ -278,6 +280,22 @@ static int dial(void *data, struct error *err)
 	return guest_dial(data, err);
 }
 
+/*
+ * Of the process what concerns the host: where the guest's memory comes from; and labels, which the
+ * host's kernel must know although nothing here executes a program.
+ */
+static int apply_host_part(struct container_init *init, struct error *err)
+{
+	const struct oci_process *process = &init->config->process;
+	int status = memory_policy_set(&init->config->linux.memory_policy, err);
+
+	if (status == 0)
+		status = label_set_apparmor(init->procfs, process->apparmor_profile, err);
+	if (status == 0)
+		status = label_set_selinux(init->procfs, process->selinux_label, err);
+	return status;
+}
+
 static int become(struct container_init *init, struct error *err)
 {
 	struct vm_container *vm = init->isolation_data;
@@ -302,6 +320,8 @@ static int become(struct container_init *init, struct error *err)
 	};
 	int status = loop_new(&vm->loop, err);
 
+	if (status == 0)
+		status = apply_host_part(init, err);
 	if (status == 0)
 		status = confine_monitor(err);
 	if (status == 0)

@@ -60,11 +60,24 @@ static void on_drain_timeout(void *data)
 	stop_if_done(stand_in);
 }
 
+/* The guest's words are data: no more than a warning, and one line. */
+static void pass_on_log(const struct protocol_message *message)
+{
+	const char *text = json_string(json_get(&message->json, "message"));
+
+	if (text != NULL && strpbrk(text, "\n\r\033") == NULL)
+		log_warning("%s", text);
+}
+
 static void on_event(const char *event, const struct protocol_message *message, void *data)
 {
 	struct stand_in *stand_in = data;
 	int64_t status;
 
+	if (strcmp(event, "log") == 0) {
+		pass_on_log(message);
+		return;
+	}
 	if (strcmp(event, "oom") == 0) {
 		stand_in->oom = true;
 		return;

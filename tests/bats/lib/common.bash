@@ -198,6 +198,11 @@ json() {
 
 # ---- tests that are not the same everywhere: each with its reason
 
+# True for a virtual machine, where what follows is not the same.
+vm_differs() {
+	[[ $ISOLATION == vm ]]
+}
+
 namespaces_only() {
 	[[ $ISOLATION == namespace ]] || skip "namespaces only: $1"
 }
