@@ -10,12 +10,14 @@
 
 #include "agent/network.h"
 #include "agent/process.h"
+#include "agent/process_list.h"
 #include "agent/protocol.h"
 #include "agent/system.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
+#include "runtime/cgroup/stats.h"
 #include "runtime/container.h"
 #include "runtime/ns/seccomp.h"
 
@@ -245,7 +247,7 @@ static int op_sync(struct request *request, struct error *err)
 	return 0;
 }
 
-static int op_pids(struct request *request, struct error *err)
+static int op_processes(struct request *request, struct error *err)
 {
 	_cleanup_(container_close) struct container container = { .dir = -EBADF };
 	_cleanup_(pid_list_free) struct pid_list pids = { 0 };
@@ -255,10 +257,22 @@ static int op_pids(struct request *request, struct error *err)
 		status = container_processes(&container, &pids, err);
 	if (status < 0)
 		return status;
-	json_write_array_member(request->answer, "pids");
-	for (size_t i = 0; i < pids.count; i++)
-		json_write_int(request->answer, pids.items[i]);
-	json_write_end(request->answer);
+	process_list_write(request->answer, "processes", &pids);
+	return 0;
+}
+
+static int op_stats(struct request *request, struct error *err)
+{
+	_cleanup_(container_close) struct container container = { .dir = -EBADF };
+	_cleanup_(cgroup_stats_free) struct cgroup_stats stats = { 0 };
+	int status = open_container(request, &container, err);
+
+	if (status == 0)
+		status = container_stats(&container, &stats, err);
+	if (status < 0)
+		return status;
+	json_write_key(request->answer, "stats");
+	cgroup_stats_write(request->answer, &stats);
 	return 0;
 }
 
@@ -332,7 +346,8 @@ static const struct {
 	{ "resize", op_resize },
 	{ "kill", op_kill },
 	{ "sync", op_sync },
-	{ "pids", op_pids },
+	{ "processes", op_processes },
+	{ "stats", op_stats },
 	{ "update", op_update },
 	{ "network", op_network },
 	{ "clock", op_clock },

@@ -25,7 +25,8 @@
  *   resize    rows, columns
  *   kill      id; when it is answered all are killed, and written data is synced
  *   sync      when it is answered written data is synced
- *   pids      id; answer: pids
+ *   processes id; answer: processes, each with pid, ppid, uid, cpu (ms), command
+ *   stats     id; answer: stats (stats.h)
  *   update    id, resources
  *   network   description (net_description.h, as a string), slots (numbers of device slots that
  *             were filled after the boot, or none); the guest's interfaces are as described

@@ -17,9 +17,12 @@
 
 #define INTERVAL_DEFAULT 5 /* seconds */
 
-/* One event a line, as runc prints them. `stats` may be NULL. */
-static int print_event(
-	const char *id, const char *type, const struct cgroup_stats *stats, struct error *err)
+/*
+ * One event a line, as runc prints them. `stats` may be NULL. Of a container with a kernel of its
+ * own "data" is what the whole of it costs the host, "guest" what its own kernel counts.
+ */
+static int print_event(struct container *container, const char *type,
+	const struct cgroup_stats *stats, struct error *err)
 {
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
 	const char *text;
@@ -30,10 +33,11 @@ static int print_event(
 		return status;
 	json_write_object(&writer);
 	json_write_string_member(&writer, "type", type);
-	json_write_string_member(&writer, "id", id);
+	json_write_string_member(&writer, "id", container->state.id);
 	if (stats != NULL) {
 		json_write_key(&writer, "data");
 		cgroup_stats_write(&writer, stats);
+		container_write_guest_stats(container, "guest", &writer);
 	}
 	json_write_end(&writer);
 	status = json_writer_text(&writer, &text, &length, err);
@@ -48,7 +52,7 @@ static int print_stats(struct container *container, struct error *err)
 	_cleanup_(cgroup_stats_free) struct cgroup_stats stats = { 0 };
 	int status = container_stats(container, &stats, err);
 
-	return status < 0 ? status : print_event(container->state.id, "stats", &stats, err);
+	return status < 0 ? status : print_event(container, "stats", &stats, err);
 }
 
 static int64_t now_ms(void)
@@ -75,7 +79,7 @@ static int follow(struct container *container, int64_t interval, struct error *e
 			return error_set(err, errno, "wait for events");
 		int events = fd.revents != 0 ? cgroup_watch_read(&watch) : 0;
 		if (events & CGROUP_EVENT_OOM)
-			status = print_event(container->state.id, "oom", NULL, err);
+			status = print_event(container, "oom", NULL, err);
 		if (events & CGROUP_EVENT_EMPTY)
 			return status;
 		if (status == 0 && now_ms() >= next) {

@@ -107,10 +107,46 @@ static int print_table(const struct pid_list *pids, char **arguments, struct err
 	return result;
 }
 
+static void print_guest_row(const struct container_process_row *row)
+{
+	unsigned long seconds = (unsigned long)(row->cpu / 1000);
+
+	printf("%-8u %7d %7d %02lu:%02lu:%02lu %s\n", row->uid, row->pid, row->ppid, seconds / 3600,
+		seconds / 60 % 60, seconds % 60, row->command);
+}
+
+/* 1: printed; 0: the processes are the host's. Options of ps(1) are for those only. */
+static int print_guest_table(struct container *container, struct error *err)
+{
+	struct container_process_table table;
+	int status = container_process_table(container, &table, err);
+
+	if (status <= 0)
+		return status;
+	printf("%-8s %7s %7s %8s %s\n", "UID", "PID", "PPID", "TIME", "COMMAND");
+	for (size_t i = 0; i < table.count; i++)
+		print_guest_row(&table.rows[i]);
+	arena_free(&table.arena);
+	return fflush(stdout) == 0 ? 1 : error_set(err, errno, "write to stdout");
+}
+
+static int print_processes(
+	struct container *container, bool json, char **ps_options, struct error *err)
+{
+	_cleanup_(pid_list_free) struct pid_list pids = { 0 };
+	int status = json ? 0 : print_guest_table(container, err);
+
+	if (status != 0)
+		return status;
+	status = container_processes(container, &pids, err);
+	if (status < 0)
+		return status;
+	return json ? print_json(&pids, err) : print_table(&pids, ps_options, err);
+}
+
 static int run_ps(struct cli *cli, int argc, char **argv)
 {
 	_cleanup_(container_close) struct container container = { .dir = -EBADF };
-	_cleanup_(pid_list_free) struct pid_list pids = { 0 };
 	const char *format = "table";
 	const struct cli_option options[] = {
 		{ "format", 'f', "table|json", "form of the list", CLI_STRING, &format },
@@ -126,8 +162,7 @@ static int run_ps(struct cli *cli, int argc, char **argv)
 		return cli_usage(&command_ps, "--format %s: must be table or json", format);
 	if (cli_open_runtime(cli, false, &err) < 0 ||
 		container_open(&cli->runtime, argv[first], &container, &err) < 0 ||
-		container_processes(&container, &pids, &err) < 0 ||
-		(json ? print_json(&pids, &err) : print_table(&pids, argv + first + 1, &err)) < 0)
+		print_processes(&container, json, argv + first + 1, &err) < 0)
 		return cli_fail(&err);
 	return EXIT_SUCCESS;
 }

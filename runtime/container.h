@@ -16,6 +16,7 @@
 
 struct cgroup_stats;
 struct isolation;
+struct json_writer;
 struct seccomp_filter;
 
 /* An open container: its directory, what is remembered of it. */
@@ -104,6 +105,35 @@ int container_resume(struct container *container, struct error *err);
 
 /* Host pids of all its processes; pid_list_free(). */
 int container_processes(struct container *container, struct pid_list *ret, struct error *err);
+
+/* A process as the container's own kernel shows it. */
+struct container_process_row {
+	pid_t pid, ppid;
+	uint32_t uid;
+	uint64_t cpu; /* milliseconds */
+	const char *command;
+};
+
+struct container_process_table {
+	struct arena arena;
+	struct container_process_row *rows;
+	size_t count;
+};
+
+/*
+ * The processes of a container that has a kernel of its own: 1, and `ret`, whose arena the caller
+ * frees. 0 where they are the host's (container_processes()).
+ */
+int container_process_table(
+	struct container *container, struct container_process_table *ret, struct error *err);
+
+/*
+ * What a container that has a kernel of its own used by that kernel's account, in the form of
+ * cgroup_stats_write(), as the member `key`: 1; 0, and nothing written, where there is no
+ * such account or it cannot be had now.
+ */
+int container_write_guest_stats(
+	struct container *container, const char *key, struct json_writer *writer);
 
 /* What its cgroup used; cgroup_stats_free(). "container not running" for one that has ended. */
 int container_stats(struct container *container, struct cgroup_stats *ret, struct error *err);

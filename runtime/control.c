@@ -93,6 +93,24 @@ int container_processes(struct container *container, struct pid_list *ret, struc
 	return cgroup < 0 ? cgroup : cgroup_processes(cgroup, ret, err);
 }
 
+int container_process_table(
+	struct container *container, struct container_process_table *ret, struct error *err)
+{
+	if (container->isolation->process_table == NULL)
+		return 0;
+	int status = container->isolation->process_table(container, ret, err);
+	return status < 0 ? status : 1;
+}
+
+int container_write_guest_stats(
+	struct container *container, const char *key, struct json_writer *writer)
+{
+	if (container->isolation->write_guest_stats == NULL ||
+		container_status(container) != CONTAINER_RUNNING)
+		return 0;
+	return container->isolation->write_guest_stats(container, key, writer) < 0 ? 0 : 1;
+}
+
 int container_update(
 	struct container *container, const struct oci_resources *resources, struct error *err)
 {

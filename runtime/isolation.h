@@ -18,8 +18,10 @@ struct checkpoint_options;
 struct container;
 struct container_init;
 struct container_process;
+struct container_process_table;
 struct cgroup_stats;
 struct error;
+struct json_writer;
 struct oci_config;
 struct oci_process;
 struct oci_resources;
@@ -92,6 +94,12 @@ struct isolation {
 		struct error *err);
 	int (*stats)(struct container *container, struct cgroup_stats *ret, struct error *err);
 
+	/* Where the container has a kernel of its own: what that one knows (container.h). */
+	int (*process_table)(struct container *container, struct container_process_table *ret,
+		struct error *err);
+	int (*write_guest_stats)(
+		struct container *container, const char *key, struct json_writer *writer);
+
 	/* What the container holds outside its processes and its cgroup is given back. Idempotent.
 	 */
 	int (*release)(struct container *container, struct error *err);
@@ -109,8 +117,8 @@ const struct isolation *isolation_find(const char *name);
 #define ISOLATION_ANNOTATION "caisson.isolation"
 
 /*
- * What the annotation makes of *isolation, which was chosen without it. A container's own data never
- * lowers its isolation, and is never passed over in silence: -EPERM, -EINVAL.
+ * What the annotation makes of *isolation, which was chosen without it. A container's own data
+ * never lowers its isolation, and is never passed over in silence: -EPERM, -EINVAL.
  */
 int isolation_raise(const struct settings *settings, const struct oci_config *config,
 	const struct isolation **isolation, struct error *err);

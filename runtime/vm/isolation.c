@@ -415,4 +415,7 @@ const struct isolation vm_isolation = {
 	.kill = vm_kill,
 	.release = vm_release,
 	.resume = vm_resume,
+	.update = vm_update,
+	.process_table = vm_process_table,
+	.write_guest_stats = vm_write_guest_stats,
 };

@@ -12,6 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/json.h"
+#include "lib/json_copy.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
 #include "runtime/ns/mount_options.h"
@@ -36,9 +37,7 @@ static bool is_in(const char *const *list, const char *text)
 	return false;
 }
 
-static void write_value(struct json_writer *writer, const struct json_value *value);
-
-/* The members of an object but those that the list names. Depth is bounded by the parser. */
+/* The members of an object but those that the list names. */
 static void write_members(
 	struct json_writer *writer, const struct json_value *object, const char *const *without)
 {
@@ -46,38 +45,8 @@ static void write_members(
 		if (is_in(without, object->members[i].key))
 			continue;
 		json_write_key(writer, object->members[i].key);
-		write_value(writer, &object->members[i].value);
+		json_write_value(writer, &object->members[i].value);
 	}
-}
-
-static void write_value(struct json_writer *writer, const struct json_value *value)
-{
-	static const char *const nothing[] = { NULL };
-
-	switch (value->type) {
-	case JSON_NULL:
-		json_write_null(writer);
-		return;
-	case JSON_BOOLEAN:
-		json_write_bool(writer, value->boolean);
-		return;
-	case JSON_NUMBER:
-		json_write_number(writer, value->text);
-		return;
-	case JSON_STRING:
-		json_write_string(writer, value->text);
-		return;
-	case JSON_ARRAY:
-		json_write_array(writer);
-		for (uint32_t i = 0; i < value->count; i++)
-			write_value(writer, &value->items[i]);
-		break;
-	case JSON_OBJECT:
-		json_write_object(writer);
-		write_members(writer, value, nothing);
-		break;
-	}
-	json_write_end(writer);
 }
 
 /* ---- mounts
@@ -188,7 +157,7 @@ static int split_mount(struct json_writer *writer, const struct oci_mount *mount
 	if (status < 0)
 		return status;
 	if (!options.bind || mount->source == NULL) {
-		write_value(writer, json);
+		json_write_value(writer, json);
 		return 0;
 	}
 	if (kernel_file_system(mount->source) == NULL)
@@ -386,7 +355,7 @@ static void split_hooks(struct json_writer *writer, const struct json_value *hoo
 		return;
 	json_write_object_member(writer, "hooks");
 	json_write_key(writer, "startContainer");
-	write_value(writer, start);
+	json_write_value(writer, start);
 	json_write_end(writer);
 }
 

@@ -7,8 +7,10 @@
 
 struct container;
 struct container_process;
+struct container_process_table;
 struct error;
 struct json_writer;
+struct oci_resources;
 struct protocol_message;
 struct settings_vm;
 
@@ -31,6 +33,15 @@ int vm_release(struct container *container, struct error *err);
 
 /* kill.c: signals reach the stand-in; SIGKILL lets the guest write its data first. */
 int vm_kill(struct container *container, int signal, bool all, struct error *err);
+
+/* update.c: the guest's limits, and the host's where they are not the guest's alone. */
+int vm_update(
+	struct container *container, const struct oci_resources *resources, struct error *err);
+
+/* inspect.c: what the guest's kernel knows (container.h). */
+int vm_process_table(
+	struct container *container, struct container_process_table *ret, struct error *err);
+int vm_write_guest_stats(struct container *container, const char *key, struct json_writer *writer);
 
 /* resume.c: the guest's clock goes on where the host's is by now. */
 int vm_resume(struct container *container, struct error *err);
