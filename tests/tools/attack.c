@@ -101,6 +101,7 @@ static void peek(const char *pid)
 {
 	char path[64], target[4096];
 	ssize_t length;
+	int status;
 	DIR *dir;
 	struct dirent *entry;
 
@@ -129,8 +130,9 @@ static void peek(const char *pid)
 		snprintf(path, sizeof(path), "/proc/%s/exe", pid);
 		length = readlink(path, target, sizeof(target) - 1);
 		printf("traced: %.*s\n", length > 0 ? (int)length : 0, target);
-		if (ptrace(PTRACE_INTERRUPT, atoi(pid), 0, 0) == 0 &&
-			waitpid(atoi(pid), NULL, 0) > 0)
+		/* Also where it has ended meanwhile: else its parent would never hear of it. */
+		ptrace(PTRACE_INTERRUPT, atoi(pid), 0, 0);
+		if (waitpid(atoi(pid), &status, __WALL) > 0 && WIFSTOPPED(status))
 			ptrace(PTRACE_DETACH, atoi(pid), 0, 0);
 	}
 	fflush(stdout);
