@@ -55,6 +55,7 @@ static const struct sock_filter vcpu_filter[] = {
 	ALLOW_IF(SYS_munmap),
 	ALLOW_IF(SYS_madvise),
 	ALLOW_IF(SYS_sched_yield),
+	ALLOW_IF(SYS_sigaltstack), /* a sanitizer's, when a thread ends */
 	ALLOW_IF(SYS_restart_syscall),
 	ALLOW_IF(SYS_exit),
 	ALLOW_IF(SYS_exit_group),

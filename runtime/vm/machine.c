@@ -87,7 +87,10 @@ static void serial_output(const uint8_t *bytes, size_t count, void *data)
 {
 	struct machine *machine = data;
 
-	/* What the fd does not take is lost: the guest must not wait for a reader. */
+	/*
+	 * A slow reader slows the guest down, whose every byte this is: the port is for a person
+	 * who looks for a fault. A kick interrupts it.
+	 */
 	if (write(machine->options.serial, bytes, count) < 0)
 		return;
 }

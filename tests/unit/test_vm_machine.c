@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -36,8 +35,9 @@
 #include "runtime/vm/vcpu.h"
 #include "runtime/vm/x86/cpuid.h"
 #include "runtime/vm/x86/start.h"
+#include "tests/unit/tiny_guest.h"
 
-#define ENTRY 0x1000000
+#define ENTRY TINY_GUEST_ENTRY
 #define MEMORY (32ULL << 20)
 
 struct result {
@@ -66,40 +66,6 @@ static void need_kvm(void)
 		skip();
 }
 
-/* An ELF kernel whose text is `code`. */
-static int make_kernel(const uint8_t *code, size_t size)
-{
-	struct {
-		Elf64_Ehdr header;
-		Elf64_Phdr segment;
-		uint8_t code[256];
-	} file = {
-		.header = {
-			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			.e_type = ET_EXEC,
-			.e_machine = EM_X86_64,
-			.e_entry = ENTRY,
-			.e_phoff = sizeof(Elf64_Ehdr),
-			.e_phentsize = sizeof(Elf64_Phdr),
-			.e_phnum = 1,
-		},
-		.segment = {
-			.p_type = PT_LOAD,
-			.p_offset = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
-			.p_paddr = ENTRY,
-			.p_filesz = sizeof(file.code),
-			.p_memsz = 0x10000,
-		},
-	};
-	int fd = memfd_create("kernel", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_true(size <= sizeof(file.code));
-	memcpy(file.code, code, size);
-	assert_int_equal(write(fd, &file, sizeof(file)), sizeof(file));
-	return fd;
-}
-
 static void on_end(enum machine_end end, const char *message, void *data)
 {
 	struct result *result = data;
@@ -120,7 +86,7 @@ static struct machine *start(struct result *result, const uint8_t *code, size_t 
 		.serial = serial,
 		.confine = true,
 	};
-	_cleanup_close_ int kernel = make_kernel(code, size);
+	_cleanup_close_ int kernel = tiny_guest_kernel(code, size);
 	struct error err = ERROR_INIT;
 	struct machine *machine;
 
