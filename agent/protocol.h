@@ -52,8 +52,18 @@ struct json_writer;
 #define PROTOCOL_VERSION 1
 #define PROTOCOL_AGENT_PORT 1024u	/* where the agent listens */
 #define PROTOCOL_HOST_PORT 1024u	/* where the host expects the hello */
+#define PROTOCOL_FORWARD_PORT 1025u	/* where the agent takes connections to be forwarded */
 #define PROTOCOL_JSON_MAX JSON_MAX_SIZE /* a config.json, and what is around it */
 #define PROTOCOL_BYTES_MAX ((size_t)1024 * 1024)
+
+/*
+ * A connection to PROTOCOL_FORWARD_PORT is one to the TCP port of the guest that is in the lower 16
+ * bits of the host's own port number; `number` tells several apart.
+ */
+static inline uint32_t protocol_forward_port(uint32_t number, uint16_t port)
+{
+	return UINT32_C(1) << 31 | (number & 0x3fff) << 16 | port;
+}
 
 /* A received message. `arena` owns everything. */
 struct protocol_message {

@@ -13,6 +13,7 @@
 
 #include <linux/vm_sockets.h>
 
+#include "agent/forward.h"
 #include "agent/operations.h"
 #include "agent/process.h"
 #include "agent/protocol.h"
@@ -32,14 +33,14 @@ struct connection {
 
 struct server {
 	struct agent agent;
-	int listener, signals, host;
+	int listener, forward, signals, host;
 	struct connection *connections;
 	size_t n_connections;
 	struct pollfd *fds; /* built anew for each wait */
 	size_t room;
 };
 
-enum { FD_LISTENER, FD_SIGNALS, FD_HOST, FD_FIXED };
+enum { FD_LISTENER, FD_FORWARD, FD_SIGNALS, FD_HOST, FD_FIXED };
 
 static int listen_vsock(struct error *err)
 {
@@ -208,6 +209,7 @@ static size_t fill_fds(struct server *server)
 	size_t n = FD_FIXED;
 
 	server->fds[FD_LISTENER] = (struct pollfd){ .fd = server->listener, .events = POLLIN };
+	server->fds[FD_FORWARD] = (struct pollfd){ .fd = server->forward, .events = POLLIN };
 	server->fds[FD_SIGNALS] = (struct pollfd){ .fd = server->signals, .events = POLLIN };
 	server->fds[FD_HOST] = (struct pollfd){ .fd = server->host, .events = POLLIN };
 	for (size_t i = 0; i < server->n_connections; i++)
@@ -233,6 +235,8 @@ static void handle_fds(struct server *server)
 		if (server->fds[n + i].revents != 0 && !serve(server, &server->connections[i]))
 			drop_connection(server, i);
 	}
+	if (server->fds[FD_FORWARD].revents != 0)
+		forward_accept(server->forward);
 	if (server->fds[FD_LISTENER].revents != 0)
 		accept_connections(server);
 }
@@ -270,6 +274,9 @@ int server_run(const struct runtime *runtime, struct error *err)
 	server.listener = listen_vsock(err);
 	if (server.listener < 0)
 		return server.listener;
+	server.forward = forward_listen(err);
+	if (server.forward < 0)
+		return server.forward;
 	server.host = say_hello(err);
 	return server.host < 0 ? server.host : loop(&server, err);
 }

@@ -134,7 +134,7 @@ static int make_interface(struct error *err)
 /* In a namespace of its own: the same as for a container. */
 static int try_network(struct error *err)
 {
-	struct vm_network network = { 0 };
+	struct vm_network network = VM_NETWORK_INIT;
 	const int flags = CLONE_NEWNET | (geteuid() != 0 ? CLONE_NEWUSER : 0);
 
 	if (unshare(flags) < 0)

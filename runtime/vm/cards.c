@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/socket.h"
+#include "runtime/vm/forward.h"
 #include "runtime/vm/guest.h"
 #include "runtime/vm/loop.h"
 #include "runtime/vm/network.h"
@@ -30,7 +32,10 @@ struct cards {
 	struct guest *guest;
 	int listener, connection; /* one sender at a time: others wait in the listener's queue */
 	struct loop_source *listening, *connected;
+	struct forward *forward; /* NULL: nothing is forwarded */
 };
+
+#define FORWARD_WORD "forward" /* the message that comes with a listener and its rules */
 
 static void close_connection(struct cards *cards)
 {
@@ -59,6 +64,22 @@ static int attach(struct cards *cards, const struct vm_nic *nic, const int *queu
 	return guest_attach(cards->guest, device, ret_slot, err);
 }
 
+static bool is_forward(const void *message, ssize_t received, size_t n_fds)
+{
+	return received == sizeof(FORWARD_WORD) && n_fds == 2 &&
+		memcmp(message, FORWARD_WORD, sizeof(FORWARD_WORD)) == 0;
+}
+
+/* The first is the one: a rule can be there once. */
+static void take_forward(struct cards *cards, const int *fds, struct error *err)
+{
+	if (cards->forward != NULL ||
+		forward_new(cards->loop, cards->guest, fds[0], fds[1], &cards->forward, err) < 0) {
+		close_fd(fds[0]);
+		close_fd(fds[1]);
+	}
+}
+
 static void on_card(uint32_t events, void *data)
 {
 	struct cards *cards = data;
@@ -74,7 +95,9 @@ static void on_card(uint32_t events, void *data)
 		close_connection(cards);
 		return;
 	}
-	if (received != sizeof(nic) || n_queues == 0) {
+	if (is_forward(&nic, received, n_queues)) {
+		take_forward(cards, queues, &answer.error);
+	} else if (received != sizeof(nic) || n_queues == 0) {
 		while (n_queues > 0)
 			close_fd(queues[--n_queues]);
 		error_say(&answer.error, EPROTO,
@@ -125,20 +148,17 @@ void cards_free(struct cards *cards)
 	if (cards == NULL)
 		return;
 	close_connection(cards);
+	forward_free(cards->forward);
 	loop_remove(cards->listening);
 	close_fd(cards->listener);
 	free(cards);
 }
 
-int cards_send(int connection, const struct vm_nic *nic, unsigned int *ret_slot, struct error *err)
+static int wait_for_answer(int connection, unsigned int *ret_slot, struct error *err)
 {
 	struct pollfd wait = { .fd = connection, .events = POLLIN };
 	struct answer answer;
-	int status = socket_send_fds(
-		connection, nic, sizeof(*nic), nic->queues, nic->n_queues, err);
 
-	if (status < 0)
-		return status;
 	if (poll(&wait, 1, ANSWER_WAIT_MS) <= 0)
 		return error_say(err, ETIMEDOUT,
 			"the container's monitor did not answer within %d s",
@@ -149,4 +169,21 @@ int cards_send(int connection, const struct vm_nic *nic, unsigned int *ret_slot,
 		return error_say(err, answer.error.errnum, "%s", answer.error.message);
 	*ret_slot = answer.slot;
 	return 0;
+}
+
+int cards_send(int connection, const struct vm_nic *nic, unsigned int *ret_slot, struct error *err)
+{
+	int status = socket_send_fds(
+		connection, nic, sizeof(*nic), nic->queues, nic->n_queues, err);
+
+	return status < 0 ? status : wait_for_answer(connection, ret_slot, err);
+}
+
+int cards_send_forward(int connection, int listener, int rules, struct error *err)
+{
+	const int fds[] = { listener, rules };
+	unsigned int none;
+	int status = socket_send_fds(connection, FORWARD_WORD, sizeof(FORWARD_WORD), fds, 2, err);
+
+	return status < 0 ? status : wait_for_answer(connection, &none, err);
 }

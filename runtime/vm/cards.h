@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Network cards that are handed to a monitor: a Unix socket in the container's state directory
- * takes the queues of taps (network.h) and makes cards of them. The sender may be `start`, while
- * the guest waits at its gate, or whoever adds an interface later.
+ * takes the queues of taps (network.h) and makes cards of them, and takes the listening socket of
+ * connections inside the namespace (net_forward.h). The sender may be `start`, while the guest
+ * waits at its gate, or whoever adds an interface later.
  */
 #pragma once
 
@@ -25,3 +26,6 @@ void cards_free(struct cards *cards);
  * *ret_slot is the device slot that the agent has to bind. The queues stay the caller's to close.
  */
 int cards_send(int connection, const struct vm_nic *nic, unsigned int *ret_slot, struct error *err);
+
+/* Hands over what forwards connections inside the namespace (net_forward.h), in the same way. */
+int cards_send_forward(int connection, int listener, int rules, struct error *err);

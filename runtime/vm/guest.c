@@ -330,6 +330,11 @@ int guest_dial(void *data, struct error *err)
 	return fd;
 }
 
+int guest_adopt(struct guest *guest, int fd, uint32_t from, uint32_t port, struct error *err)
+{
+	return virtio_vsock_adopt(guest->vsock, fd, from, port, err);
+}
+
 void guest_free(struct guest *guest)
 {
 	if (guest == NULL)

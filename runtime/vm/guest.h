@@ -52,6 +52,9 @@ const struct guest_memory *guest_memory_of(const struct guest *guest);
 /* Connects to the agent (a stand_in_dial). Returns a stream socket. */
 int guest_dial(void *guest, struct error *err);
 
+/* virtio_vsock_adopt() of the guest's device. */
+int guest_adopt(struct guest *guest, int fd, uint32_t from, uint32_t port, struct error *err);
+
 /* Why the guest is no more, where it ended by itself: prefixed to err's message. */
 void guest_explain(const struct guest *guest, struct error *err);
 

@@ -18,6 +18,7 @@
 #include "lib/json.h"
 #include "lib/netlink.h"
 #include "lib/socket.h"
+#include "runtime/vm/net_forward.h"
 #include "runtime/vm/net_inspect.h"
 #include "runtime/vm/net_redirect.h"
 
@@ -33,7 +34,7 @@ struct order {
 /* What the helper says first; then come the network cards, then the description's text. */
 struct report {
 	struct error error; /* errnum 0: none */
-	bool has_interfaces;
+	bool has_interfaces, forwards;
 	size_t n_nics, length;
 };
 
@@ -45,7 +46,9 @@ void vm_network_free(struct vm_network *network)
 	}
 	free(network->nics);
 	free(network->description);
-	*network = (struct vm_network){ 0 };
+	close_fd(network->forward_listener);
+	close_fd(network->forward_rules);
+	*network = VM_NETWORK_INIT;
 }
 
 /* ---- the helper's side ---------------------------------------------------------------------- */
@@ -134,6 +137,9 @@ static int scan(int netlink, const struct net_namespace *namespace, const struct
 	if (status < 0)
 		return status;
 	status = claim(netlink, namespace, order, network, err);
+	/* A help to some callers, which need not be there. */
+	if (status == 0 && network->has_interfaces)
+		net_forward_make(&network->forward_listener, &network->forward_rules, NULL);
 	if (status < 0) {
 		vm_network_free(network);
 		clear_leftovers(netlink);
@@ -162,7 +168,9 @@ static int carry_out(const struct order *order, struct vm_network *network, stru
 static int send_result(int channel, const struct report *report, const struct vm_network *network)
 {
 	struct error err = ERROR_INIT;
-	int status = socket_send_fds(channel, report, sizeof(*report), NULL, 0, &err);
+	const int forward[] = { network->forward_listener, network->forward_rules };
+	int status = socket_send_fds(
+		channel, report, sizeof(*report), forward, report->forwards ? 2 : 0, &err);
 
 	for (size_t i = 0; i < network->n_nics && status == 0; i++)
 		status = socket_send_fds(channel, &network->nics[i], sizeof(*network->nics),
@@ -179,13 +187,14 @@ static int send_result(int channel, const struct report *report, const struct vm
 _Noreturn static void help(const struct order *order, int channel, pid_t parent)
 {
 	struct report report = { .error = ERROR_INIT };
-	struct vm_network network = { 0 };
+	struct vm_network network = VM_NETWORK_INIT;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
 	if (carry_out(order, &network, &report.error) == 0) {
 		report.has_interfaces = network.has_interfaces;
+		report.forwards = network.forward_listener >= 0;
 		report.n_nics = network.n_nics;
 		report.length = network.description != NULL ? strlen(network.description) : 0;
 	} else {
@@ -251,11 +260,16 @@ static int receive_description(
 static int receive_result(int channel, struct vm_network *network, struct error *err)
 {
 	struct report report;
-	size_t none = 0;
-	int status = receive(channel, &report, sizeof(report), NULL, &none, err);
+	int forward[2];
+	size_t n_forward = 2;
+	int status = receive(channel, &report, sizeof(report), forward, &n_forward, err);
 
 	if (status < 0)
 		return status;
+	if (n_forward == 2) {
+		network->forward_listener = forward[0];
+		network->forward_rules = forward[1];
+	}
 	if (report.error.errnum != 0)
 		return error_say(err, report.error.errnum, "%s", report.error.message);
 	network->has_interfaces = report.has_interfaces;
@@ -272,7 +286,7 @@ static void wait_for(pid_t helper)
 
 static int run_helper(const struct order *order, struct vm_network *ret, struct error *err)
 {
-	struct vm_network network = { 0 };
+	struct vm_network network = VM_NETWORK_INIT;
 	pid_t parent = getpid();
 	int channel[2];
 
@@ -318,7 +332,7 @@ int vm_network_scan(int netns, const char *owner, bool again, unsigned int n_que
 int vm_network_remove(int netns, const char *owner, struct error *err)
 {
 	const struct order order = { .netns = netns, .owner = owner, .remove = true };
-	struct vm_network nothing = { 0 };
+	struct vm_network nothing = VM_NETWORK_INIT;
 
 	if (netns < 0)
 		return 0;

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +37,14 @@ struct vm_network {
 	bool has_interfaces; /* false: a loopback only */
 	struct vm_nic *nics;
 	size_t n_nics;
+	/*
+	 * Connections inside the namespace (net_forward.h), or -EBADF: without interfaces, where an
+	 * earlier scan has made them, and in kernels without nftables.
+	 */
+	int forward_listener, forward_rules;
 };
+
+#define VM_NETWORK_INIT ((struct vm_network){ .forward_listener = -EBADF, .forward_rules = -EBADF })
 
 /*
  * Looks at the namespace behind `netns` and claims its interfaces for `owner` (a container's id:

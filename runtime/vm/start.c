@@ -42,7 +42,7 @@ static int open_namespace(const struct container *container, struct error *err)
 static int hand_over(const struct container *container, const struct vm_network *network,
 	unsigned int *slots, struct error *err)
 {
-	if (network->n_nics == 0)
+	if (network->n_nics == 0 && network->forward_listener < 0)
 		return 0;
 	_cleanup_close_ int connection = socket_connect_at(
 		container->dir, VM_CARDS, SOCK_SEQPACKET, err);
@@ -54,7 +54,10 @@ static int hand_over(const struct container *container, const struct vm_network 
 		if (status < 0)
 			return error_prefix(err, "network card %s", network->nics[i].name);
 	}
-	return 0;
+	if (network->forward_listener < 0)
+		return 0;
+	return cards_send_forward(
+		connection, network->forward_listener, network->forward_rules, err);
 }
 
 static int ask_agent(
@@ -93,7 +96,7 @@ static int configure_guest(struct container *container, const struct vm_network 
 
 int vm_start(struct container *container, struct error *err)
 {
-	_cleanup_(vm_network_free) struct vm_network network = { 0 };
+	_cleanup_(vm_network_free) struct vm_network network = VM_NETWORK_INIT;
 	int status = container_load_config(container, err);
 	if (status < 0)
 		return status;

@@ -29,6 +29,7 @@
 #include "lib/error.h"
 #include "lib/netlink.h"
 #include "runtime/vm/net_configure.h"
+#include "runtime/vm/net_forward.h"
 #include "runtime/vm/net_inspect.h"
 
 #define HEADER 12 /* struct virtio_net_hdr_mrg_rxbuf */
@@ -113,7 +114,7 @@ static void assert_lacks(const char *text, const char *part)
 
 static struct vm_network scan(const char *owner, bool again, unsigned int queues)
 {
-	struct vm_network network = { 0 };
+	struct vm_network network = VM_NETWORK_INIT;
 	struct error err = ERROR_INIT;
 
 	if (vm_network_scan(container, owner, again, queues, &network, &err) < 0)
@@ -579,7 +580,7 @@ static void a_tap_says_nothing_of_its_own(void **state)
 
 static void a_second_machine_is_refused(void **state)
 {
-	struct vm_network network = scan("first", false, 1), other = { 0 };
+	struct vm_network network = scan("first", false, 1), other = VM_NETWORK_INIT;
 	struct error err = ERROR_INIT;
 
 	(void)state;
@@ -643,7 +644,7 @@ static void nothing_is_left(void **state)
 
 static void somebody_elses_redirection_is_left_alone(void **state)
 {
-	struct vm_network network = { 0 };
+	struct vm_network network = VM_NETWORK_INIT;
 	struct error err = ERROR_INIT;
 
 	(void)state;
@@ -656,9 +657,68 @@ static void somebody_elses_redirection_is_left_alone(void **state)
 	output_of("tc qdisc del dev eth0 ingress");
 }
 
+/* ---- connections inside the namespace ------------------------------------------------------- */
+
+static int connect_to(const char *address, uint16_t port)
+{
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(port) };
+	bool inet6 = inet_pton(AF_INET6, address, &six.sin6_addr) == 1;
+	int fd = socket(inet6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	if (!inet6)
+		assert_int_equal(inet_pton(AF_INET, address, &four.sin_addr), 1);
+	int status = inet6 ? connect(fd, (struct sockaddr *)&six, sizeof(six))
+			   : connect(fd, (struct sockaddr *)&four, sizeof(four));
+	if (status < 0) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+static void connections_to_the_namespaces_own_addresses_are_caught(void **state)
+{
+	static const struct {
+		const char *address;
+		uint16_t port;
+	} own[] = { { "127.0.0.1", 80 }, { "127.0.0.5", 443 }, { "10.1.2.3", 65535 }, { "::1", 81 },
+		{ "fd00::3", 1 } };
+	struct vm_network network = scan("first", false, 1);
+
+	(void)state;
+	assert_true(network.forward_listener >= 0);
+	assert_true(network.forward_rules >= 0);
+	assert_int_equal(setns(container, CLONE_NEWNET), 0);
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
+		int connection = connect_to(own[i].address, own[i].port);
+		if (connection < 0)
+			fail_msg("%s: %s", own[i].address, strerror(-connection));
+		int accepted = accept(network.forward_listener, NULL, NULL);
+		assert_true(accepted >= 0);
+		assert_int_equal(net_forward_port(accepted), own[i].port);
+		close(accepted);
+		close(connection);
+	}
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+
+	/* A second rule is not there to be had, and no scan fails for it. */
+	struct vm_network again = scan("first", true, 1);
+	assert_int_equal(again.forward_listener, -EBADF);
+	vm_network_free(&again);
+
+	/* The rule goes with its owner. */
+	vm_network_free(&network);
+	assert_int_equal(setns(container, CLONE_NEWNET), 0);
+	assert_int_equal(connect_to("127.0.0.1", 80), -ECONNREFUSED);
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+	remove_all("first");
+}
+
 static void an_empty_namespace_has_no_cards(void **state)
 {
-	struct vm_network network = { 0 };
+	struct vm_network network = VM_NETWORK_INIT;
 	struct error err = ERROR_INIT;
 
 	(void)state;
@@ -677,7 +737,7 @@ static void an_empty_namespace_has_no_cards(void **state)
  */
 static int scan_as_nobody(void)
 {
-	struct vm_network network = { 0 };
+	struct vm_network network = VM_NETWORK_INIT;
 	struct error err = ERROR_INIT;
 	int ready[2];
 	char path[64];
@@ -718,7 +778,7 @@ static void an_ordinary_user_enters_through_the_user_namespace(void **state)
 
 static void wrong_arguments_are_refused(void **state)
 {
-	struct vm_network network = { 0 };
+	struct vm_network network = VM_NETWORK_INIT;
 	struct error err = ERROR_INIT;
 
 	(void)state;
@@ -750,6 +810,7 @@ int main(void)
 		cmocka_unit_test(later_interfaces_are_found_and_earlier_ones_kept),
 		cmocka_unit_test(nothing_is_left),
 		cmocka_unit_test(somebody_elses_redirection_is_left_alone),
+		cmocka_unit_test(connections_to_the_namespaces_own_addresses_are_caught),
 		cmocka_unit_test(an_empty_namespace_has_no_cards),
 		cmocka_unit_test(an_ordinary_user_enters_through_the_user_namespace),
 		cmocka_unit_test(wrong_arguments_are_refused),

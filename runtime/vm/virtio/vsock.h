@@ -54,3 +54,10 @@ int virtio_vsock_handle(
  * guest has no driver, -EMFILE when there are too many streams.
  */
 int virtio_vsock_dial(struct virtio_device *device, uint32_t port, int *ret_fd, struct error *err);
+
+/*
+ * Connects a stream socket of the caller's, which is taken over on success, to a port of the guest,
+ * from the host's port `from`, which is not 0. -EADDRINUSE where there is such a connection.
+ */
+int virtio_vsock_adopt(
+	struct virtio_device *device, int fd, uint32_t from, uint32_t port, struct error *err);

@@ -254,3 +254,26 @@ int virtio_vsock_dial(struct virtio_device *device, uint32_t port, int *ret_fd, 
 	*ret_fd = fds[0];
 	return 0;
 }
+
+int virtio_vsock_adopt(
+	struct virtio_device *device, int fd, uint32_t from, uint32_t port, struct error *err)
+{
+	struct vsock *vsock = (struct vsock *)device;
+	struct vsock_stream *stream = NULL;
+	int r = 0;
+
+	pthread_mutex_lock(&device->lock);
+	if (!device->active)
+		r = error_say(err, ENOTCONN, "port %u of the guest: no driver runs (yet)", port);
+	else if (vsock_stream_find(vsock, from, port) != NULL)
+		r = error_say(err, EADDRINUSE,
+			"port %u of the guest: a connection from %u is there", port, from);
+	else if ((stream = vsock_stream_new(vsock, fd, from, port)) == NULL)
+		r = error_set(err, EMFILE, "connect to port %u of the guest", port);
+	if (stream != NULL) {
+		vsock_stream_ready(stream, SEND_REQUEST);
+		vsock_flush(vsock);
+	}
+	pthread_mutex_unlock(&device->lock);
+	return r;
+}

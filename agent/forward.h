@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections that were made in the container's network namespace on the host: each arrives by
+ * vsock and is made anew to the same port in the guest.
+ */
+#pragma once
+
+struct error;
+
+/* Listens for them; returns the socket, for the loop. */
+int forward_listen(struct error *err);
+
+/* Takes what has arrived. Each connection has a process of its own, which the loop reaps. */
+void forward_accept(int listener);
