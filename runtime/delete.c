@@ -82,7 +82,9 @@ static void kill_hooks_of(const struct process_identity *creator)
 	char path[64], list[4096], *next = list;
 	_cleanup_close_ int pidfd = process_open(creator, NULL);
 
-	if (pidfd < 0 || pidfd_send_signal(pidfd, SIGSTOP, NULL, 0) < 0)
+	/* A process that creates and deletes itself would stop for good. */
+	if (pidfd < 0 || creator->pid == getpid() ||
+		pidfd_send_signal(pidfd, SIGSTOP, NULL, 0) < 0)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", creator->pid, creator->pid);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -112,7 +114,8 @@ static int lock_for_deletion(struct container *container, bool force, struct err
 	if (force) {
 		/* Who starts it waits for its first process, who creates it is waited for itself.
 		 */
-		kill_hooks_of(&state->creator);
+		if (state->init.pid == 0)
+			kill_hooks_of(&state->creator);
 		int status = state->init.pid != 0
 			? kill_and_wait(&state->init, "the container's process", err)
 			: kill_and_wait(&state->creator, "the creating command", err);
