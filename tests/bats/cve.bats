@@ -66,7 +66,7 @@ binary_hash() {
 
 @test "CVE-2019-16884, CVE-2019-19921: a root file system whose /proc is a symbolic link or a volume is refused" {
 	own_rootfs
-	target 'rmdir $rootfs/proc && mkdir $rootfs/fake && ln -s fake $rootfs/proc'
+	target 'rm -r $rootfs/proc && mkdir $rootfs/fake && ln -s fake $rootfs/proc'
 	config '.process.apparmorProfile = ""'
 	container 'grep " /fake " /proc/self/mountinfo /fake/self/mountinfo 2>/dev/null && echo mounted'
 	unlike "$output" mounted
@@ -82,7 +82,7 @@ binary_hash() {
 	container 'cat /proc/self/attr/exec'
 	((status != 0)) || is "$output" ''
 	own_rootfs
-	target 'rmdir $rootfs/sys && ln -s tmp $rootfs/sys'
+	target 'rm -r $rootfs/sys && ln -s tmp $rootfs/sys'
 	config '.mounts |= map(select(.source | endswith("fake") | not))'
 	container 'stat -f -c %T /tmp'
 	unlike "$output" sysfs
@@ -140,6 +140,7 @@ binary_hash() {
 }
 
 @test "CVE-2024-21626: cwd through each /proc/self/fd/N fails or stays inside; no descriptor leads outside" {
+	own_rootfs # a cwd that is missing is made
 	program sh -c 'pwd -P; ls /tmp/t/caisson 2>/dev/null; cat ../../../../../tmp/t/target.sh 2>/dev/null | head -n 1; true'
 	for n in 3 4 5 6 7 8 9 10 11 12; do
 		# shellcheck disable=SC2016 # of jq
