@@ -160,7 +160,7 @@ static void run_hostile(uint32_t seed)
 		skip();
 	_cleanup_close_ int kvm = options.kvm;
 	_cleanup_close_ int kernel = tiny_guest_kernel(
-		hostile_begin, (size_t)(hostile_end - hostile_begin));
+		hostile_begin, (uintptr_t)hostile_end - (uintptr_t)hostile_begin);
 	assert_int_equal(loop_new(&run.loop, &err), 0);
 	assert_int_equal(machine_new(run.loop, &options, on_end, &run, &run.machine, &err), 0);
 	attach_devices(&run);

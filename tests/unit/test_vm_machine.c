@@ -520,7 +520,8 @@ static void the_probe_answers_quickly(void **state)
 	}
 	assert_true(r == 0 || r == 1);
 	assert_int_equal(r == 0, err.message[0] != '\0');
-	assert_true(best < 50);
+	/* 5 to 15 ms on a quiet host; an emulated kernel would take minutes to fail. */
+	assert_true(best < 500);
 }
 
 int main(void)
