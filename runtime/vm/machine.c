@@ -191,6 +191,8 @@ static int set_memory(struct machine *machine, struct error *err)
 		if (r < 0)
 			return r;
 	}
+	/* The first slot behind those that memory may ever need. */
+	slots_show(&machine->slots, machine->accel, GUEST_MEMORY_REGIONS_MAX);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -26,6 +27,8 @@ static void raise_interrupt(void *data)
 void slots_init(struct slots *slots)
 {
 	slots->used = 0;
+	slots->pages = NULL;
+	slots->swallow = -EBADF;
 	for (unsigned int i = 0; i < X86_VIRTIO_SLOTS; i++) {
 		struct slot *slot = &slots->slots[i];
 
@@ -40,6 +43,26 @@ void slots_fini(struct slots *slots)
 		virtio_mmio_destroy(&slots->slots[i].mmio);
 		slots->slots[i].interrupt = close_fd(slots->slots[i].interrupt);
 	}
+	if (slots->pages != NULL)
+		munmap(slots->pages, X86_VIRTIO_SLOTS * X86_VIRTIO_MMIO_SIZE);
+	slots->swallow = close_fd(slots->swallow);
+}
+
+/* Without this, an interrupt costs two exits to this process: its status and its end. */
+void slots_show(struct slots *slots, struct accel *accel, unsigned int memory_slot)
+{
+	size_t size = X86_VIRTIO_SLOTS * X86_VIRTIO_MMIO_SIZE;
+	uint8_t *pages = mmap(
+		NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED)
+		return;
+	for (unsigned int i = 0; i < X86_VIRTIO_SLOTS; i++)
+		virtio_mmio_show(&slots->slots[i].mmio, pages + i * X86_VIRTIO_MMIO_SIZE);
+	slots->pages = pages;
+	if (accel_set_read_only_memory(accel, memory_slot, X86_VIRTIO_MMIO, size, pages, NULL) < 0)
+		return;
+	slots->swallow = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
 /* A notification that can't become an eventfd comes as an exit: slower, and as good. */
@@ -81,6 +104,9 @@ int slots_attach(struct slots *slots, struct accel *accel, struct virtio_device 
 		return r;
 	}
 	tie_queues(accel, slot, x86_virtio_slot_address(number), true);
+	if (slots->swallow >= 0)
+		accel_ioeventfd(accel, x86_virtio_slot_address(number) + VIRTIO_MMIO_INTERRUPT_ACK,
+			VIRTIO_MMIO_INT_VRING, slots->swallow, true, NULL);
 	slots->used++;
 	*ret_slot = number;
 	return 0;

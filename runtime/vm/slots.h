@@ -21,10 +21,18 @@ struct slot {
 
 struct slots {
 	unsigned int used; /* slots 0 to used - 1 have a device */
+	void *pages;	   /* the slots' registers as the guest reads them, or NULL */
+	int swallow;	   /* eventfd of what need not be looked at, or negative */
 	struct slot slots[X86_VIRTIO_SLOTS];
 };
 
 void slots_init(struct slots *slots);
+
+/*
+ * Lets the guest read registers without an exit, through memory slot `memory_slot` of the
+ * accelerator, where it can do that. Before the guest runs.
+ */
+void slots_show(struct slots *slots, struct accel *accel, unsigned int memory_slot);
 
 /* Frees the devices. No processor runs any more. */
 void slots_fini(struct slots *slots);

@@ -191,11 +191,18 @@ static struct {
 	sem_t come, done;
 } job;
 
+/* The fuzzer's own signals interrupt it. */
+static void wait_for(sem_t *semaphore)
+{
+	while (sem_wait(semaphore) < 0)
+		;
+}
+
 /* A thread of its own, since it gets another working directory and other mounts. */
 static void *serve(void *unused)
 {
 	for (;;) {
-		sem_wait(&job.come);
+		wait_for(&job.come);
 		run(job.data, job.size);
 		sem_post(&job.done);
 	}
@@ -214,6 +221,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	job.data = data;
 	job.size = size;
 	sem_post(&job.come);
-	sem_wait(&job.done);
+	wait_for(&job.done);
 	return 0;
 }

@@ -306,7 +306,7 @@ static void test_resize_reaches_the_driver(void **state)
 	assert_int_equal(ftruncate(image, 2 * IMAGE_SIZE), 0);
 	assert_int_equal(virtio_blk_resize(driver.slot.device, NULL), 0);
 	assert_int_equal(driver_config(&driver, 0, 8), 2 * SECTORS);
-	assert_int_equal(driver_read(&driver, VIRTIO_MMIO_CONFIG_GENERATION), generation + 1);
+	assert_int_not_equal(driver_read(&driver, VIRTIO_MMIO_CONFIG_GENERATION), generation);
 }
 
 static void test_several_queues(void **state)

@@ -70,6 +70,13 @@ int accel_supported_cpuid(int device, struct x86_cpuid *ret, struct error *err);
 int accel_set_memory(struct accel *accel, unsigned int slot, uint64_t gpa, uint64_t size,
 	void *host, struct error *err);
 
+/*
+ * The same for memory that the guest can read only: its writes there are exits, or signals of
+ * eventfds, as where there is none. -EOPNOTSUPP where the accelerator has no such memory.
+ */
+int accel_set_read_only_memory(struct accel *accel, unsigned int slot, uint64_t gpa, uint64_t size,
+	void *host, struct error *err);
+
 /* A write to the eventfd raises (an edge) interrupt line `gsi`, or no longer does. */
 int accel_irqfd(struct accel *accel, int eventfd, unsigned int gsi, bool add, struct error *err);
 

@@ -209,11 +209,12 @@ int accel_supported_cpuid(int device, struct x86_cpuid *ret, struct error *err)
 	return 0;
 }
 
-int accel_set_memory(struct accel *accel, unsigned int slot, uint64_t gpa, uint64_t size,
-	void *host, struct error *err)
+static int set_memory(struct accel *accel, unsigned int slot, uint32_t flags, uint64_t gpa,
+	uint64_t size, void *host, struct error *err)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
@@ -223,6 +224,20 @@ int accel_set_memory(struct accel *accel, unsigned int slot, uint64_t gpa, uint6
 		return error_set(err, errno,
 			"give the guest 0x%" PRIx64 " bytes of memory at 0x%" PRIx64, size, gpa);
 	return 0;
+}
+
+int accel_set_memory(struct accel *accel, unsigned int slot, uint64_t gpa, uint64_t size,
+	void *host, struct error *err)
+{
+	return set_memory(accel, slot, 0, gpa, size, host, err);
+}
+
+int accel_set_read_only_memory(struct accel *accel, unsigned int slot, uint64_t gpa, uint64_t size,
+	void *host, struct error *err)
+{
+	if (ioctl(accel->vm, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) <= 0)
+		return error_set(err, EOPNOTSUPP, "make memory that the guest can only read");
+	return set_memory(accel, slot, KVM_MEM_READONLY, gpa, size, host, err);
 }
 
 int accel_irqfd(struct accel *accel, int eventfd, unsigned int gsi, bool add, struct error *err)

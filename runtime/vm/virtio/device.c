@@ -83,3 +83,9 @@ void virtio_device_config_changed(struct virtio_device *device)
 	if (device->interrupt_config != NULL)
 		device->interrupt_config(device->transport);
 }
+
+void virtio_device_config_stored(struct virtio_device *device)
+{
+	if (device->show_config != NULL)
+		device->show_config(device->transport);
+}

@@ -82,6 +82,7 @@ struct virtio_device {
 	void (*interrupt_queue)(void *transport);
 	void (*interrupt_config)(void *transport);
 	void (*needs_reset)(void *transport);
+	void (*show_config)(void *transport);
 	void *transport;
 };
 
@@ -106,6 +107,12 @@ static inline bool virtio_device_has(const struct virtio_device *device, unsigne
 
 /* Tells the driver that the configuration changed. The caller holds `lock`. */
 void virtio_device_config_changed(struct virtio_device *device);
+
+/*
+ * The configuration changed in a way that the driver is not told of, as answers to its own requests
+ * change it. The caller holds `lock`.
+ */
+void virtio_device_config_stored(struct virtio_device *device);
 
 /* Turns the device off until the driver resets it (DEVICE_NEEDS_RESET). */
 void virtio_device_fail(struct virtio_device *device, const char *reason);

@@ -130,6 +130,7 @@ static void serve(struct virtio_device *device, unsigned int index)
 			response.type = perform(mem, &request, &response);
 		iov_copy_in(element_writable(&element), element.writable_count, 0, &response,
 			sizeof(response));
+		virtio_device_config_stored(device);
 		virtqueue_push(queue, &element, sizeof(response));
 	}
 	virtqueue_notify(queue);

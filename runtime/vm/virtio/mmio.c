@@ -20,6 +20,46 @@
 	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_RING_F_EVENT_IDX) | \
 		FEATURE(VIRTIO_RING_F_INDIRECT_DESC))
 
+static void show_word(struct virtio_mmio *slot, uint32_t offset, uint32_t value)
+{
+	__atomic_store_n((uint32_t *)(void *)(slot->page + offset), value, __ATOMIC_RELEASE);
+}
+
+/* The registers that change without a write of the guest's. With the page's lock held. */
+static void show_changing(struct virtio_mmio *slot)
+{
+	uint32_t status = atomic_load(&slot->interrupt_status);
+
+	if (slot->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		status |= VIRTIO_MMIO_INT_VRING;
+	show_word(slot, VIRTIO_MMIO_INTERRUPT_STATUS, status);
+	show_word(slot, VIRTIO_MMIO_STATUS, slot->status | atomic_load(&slot->needs_reset));
+	show_word(slot, VIRTIO_MMIO_CONFIG_GENERATION, atomic_load(&slot->config_generation));
+}
+
+static void show_interrupt(struct virtio_mmio *slot)
+{
+	if (slot->page == NULL)
+		return;
+	pthread_mutex_lock(&slot->page_lock);
+	show_changing(slot);
+	pthread_mutex_unlock(&slot->page_lock);
+}
+
+/* With the device's lock held. */
+static void show_config(void *transport)
+{
+	struct virtio_mmio *slot = transport;
+	const struct virtio_device *device = slot->device;
+
+	if (slot->page == NULL)
+		return;
+	pthread_mutex_lock(&slot->page_lock);
+	memcpy(slot->page + VIRTIO_MMIO_CONFIG, device->config, device->config_size);
+	show_changing(slot);
+	pthread_mutex_unlock(&slot->page_lock);
+}
+
 static void interrupt(struct virtio_mmio *slot, unsigned int bits)
 {
 	atomic_fetch_or(&slot->interrupt_status, bits);
@@ -36,7 +76,13 @@ static void interrupt_config(void *transport)
 {
 	struct virtio_mmio *slot = transport;
 
+	/* Before and after: who reads half of it sees the number change in any case (4.2.2.2). */
 	atomic_fetch_add(&slot->config_generation, 1);
+	show_interrupt(slot);
+	show_config(slot);
+	atomic_fetch_add(&slot->config_generation, 1);
+	atomic_fetch_or(&slot->interrupt_status, VIRTIO_MMIO_INT_CONFIG);
+	show_interrupt(slot);
 	interrupt(slot, VIRTIO_MMIO_INT_CONFIG);
 }
 
@@ -45,6 +91,8 @@ static void needs_reset(void *transport)
 	struct virtio_mmio *slot = transport;
 
 	atomic_store(&slot->needs_reset, VIRTIO_CONFIG_S_NEEDS_RESET);
+	atomic_fetch_or(&slot->interrupt_status, VIRTIO_MMIO_INT_CONFIG);
+	show_interrupt(slot);
 	interrupt(slot, VIRTIO_MMIO_INT_CONFIG);
 }
 
@@ -52,6 +100,7 @@ void virtio_mmio_init(struct virtio_mmio *slot, void (*raise)(void *data), void 
 {
 	*slot = (struct virtio_mmio){ .interrupt = raise, .interrupt_data = data };
 	pthread_mutex_init(&slot->lock, NULL);
+	pthread_mutex_init(&slot->page_lock, NULL);
 }
 
 void virtio_mmio_destroy(struct virtio_mmio *slot)
@@ -59,23 +108,7 @@ void virtio_mmio_destroy(struct virtio_mmio *slot)
 	virtio_device_free(slot->device);
 	slot->device = NULL;
 	pthread_mutex_destroy(&slot->lock);
-}
-
-int virtio_mmio_attach(struct virtio_mmio *slot, struct virtio_device *device)
-{
-	int r = -EBUSY;
-
-	pthread_mutex_lock(&slot->lock);
-	if (slot->device == NULL) {
-		device->interrupt_queue = interrupt_queue;
-		device->interrupt_config = interrupt_config;
-		device->needs_reset = needs_reset;
-		device->transport = slot;
-		slot->device = device;
-		r = 0;
-	}
-	pthread_mutex_unlock(&slot->lock);
-	return r;
+	pthread_mutex_destroy(&slot->page_lock);
 }
 
 int virtio_mmio_kick_fd(const struct virtio_mmio *slot, unsigned int index)
@@ -149,6 +182,54 @@ static uint32_t read_register(struct virtio_mmio *slot, uint32_t offset)
 		return atomic_load(&slot->config_generation);
 	}
 	return 0;
+}
+
+/* Every register, as it reads now. With the slot's lock held. */
+static void show_all(struct virtio_mmio *slot)
+{
+	struct virtio_device *device = slot->device;
+
+	if (slot->page == NULL)
+		return;
+	pthread_mutex_lock(&slot->page_lock);
+	for (uint32_t offset = 0; offset < VIRTIO_MMIO_CONFIG; offset += 4)
+		show_word(slot, offset, read_register(slot, offset));
+	show_changing(slot);
+	pthread_mutex_unlock(&slot->page_lock);
+	if (device != NULL && device->config_size > 0) {
+		pthread_mutex_lock(&device->lock);
+		if (device->operations->config_refresh != NULL)
+			device->operations->config_refresh(device);
+		show_config(slot);
+		pthread_mutex_unlock(&device->lock);
+	}
+}
+
+void virtio_mmio_show(struct virtio_mmio *slot, void *page)
+{
+	pthread_mutex_lock(&slot->lock);
+	slot->page = page;
+	show_all(slot);
+	pthread_mutex_unlock(&slot->lock);
+}
+
+int virtio_mmio_attach(struct virtio_mmio *slot, struct virtio_device *device)
+{
+	int r = -EBUSY;
+
+	pthread_mutex_lock(&slot->lock);
+	if (slot->device == NULL) {
+		device->interrupt_queue = interrupt_queue;
+		device->interrupt_config = interrupt_config;
+		device->needs_reset = needs_reset;
+		device->show_config = show_config;
+		device->transport = slot;
+		slot->device = device;
+		show_all(slot);
+		r = 0;
+	}
+	pthread_mutex_unlock(&slot->lock);
+	return r;
 }
 
 static void read_config(struct virtio_mmio *slot, size_t offset, void *data, size_t size)
@@ -345,16 +426,18 @@ static void write_register(struct virtio_mmio *slot, uint32_t offset, uint32_t v
 		break;
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
 		notify_queue(slot, value);
-		break;
+		return;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
 		atomic_fetch_and(&slot->interrupt_status, ~value);
-		break;
+		show_interrupt(slot);
+		return;
 	case VIRTIO_MMIO_STATUS:
 		write_status(slot, value);
 		break;
 	default:
 		write_queue(slot, offset, value);
 	}
+	show_all(slot);
 }
 
 static void write_config(struct virtio_mmio *slot, size_t offset, const void *data, size_t size)
@@ -367,6 +450,7 @@ static void write_config(struct virtio_mmio *slot, size_t offset, const void *da
 		return;
 	pthread_mutex_lock(&device->lock);
 	device->operations->config_write(device, offset, data, size);
+	show_config(slot);
 	pthread_mutex_unlock(&device->lock);
 }
 

@@ -37,6 +37,13 @@ struct virtio_mmio {
 	atomic_uint needs_reset;      /* VIRTIO_CONFIG_S_NEEDS_RESET or 0 */
 	atomic_uint interrupt_status; /* VIRTIO_MMIO_INT_… */
 
+	/*
+	 * NULL, or a page that shows the guest the registers as memory that it can only read. It is
+	 * written under `page_lock`, from any thread.
+	 */
+	uint8_t *page;
+	pthread_mutex_t page_lock;
+
 	/* Raises the slot's interrupt line (an edge); called from any thread. */
 	void (*interrupt)(void *data);
 	void *interrupt_data;
@@ -76,6 +83,15 @@ int virtio_mmio_attach(struct virtio_mmio *slot, struct virtio_device *device);
  */
 void virtio_mmio_read(struct virtio_mmio *slot, uint64_t offset, void *data, size_t size);
 void virtio_mmio_write(struct virtio_mmio *slot, uint64_t offset, const void *data, size_t size);
+
+/*
+ * Shows the registers in `page` (VIRTIO_MMIO_SIZE bytes, aligned, the caller's, which outlives the
+ * slot) from here on, so that an accelerator can let the guest read them without an exit. The
+ * interrupt status then always says "a queue" while the driver runs, which costs a driver a look at
+ * its rings at most, so that an accelerator may swallow the acknowledgement of a queue's interrupt,
+ * a write of VIRTIO_MMIO_INT_VRING alone to VIRTIO_MMIO_INTERRUPT_ACK.
+ */
+void virtio_mmio_show(struct virtio_mmio *slot, void *page);
 
 /*
  * The eventfd of the device's queue `index`, which stands for a write of `index` to
