@@ -91,6 +91,9 @@ static void print_stats(struct run *run, const struct vm_files *files, uint64_t 
 	fprintf(stderr, "exits:");
 	for (size_t i = 0; i < ACCEL_EXIT_REASONS; i++)
 		fprintf(stderr, " %s %" PRIu64, names[i], stats.exits[i]);
+	fprintf(stderr, "\nKVM's counts:");
+	for (unsigned int i = 0; i < stats.counter_count; i++)
+		fprintf(stderr, " %s %" PRIu64, stats.counters[i].name, stats.counters[i].value);
 	fprintf(stderr, "\nmonitor memory: %" PRIu64 " KiB\n", stats.monitor_bytes >> 10);
 }
 

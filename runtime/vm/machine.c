@@ -408,6 +408,24 @@ static int resident_pages(uint64_t *ret, struct error *err)
 	return 0;
 }
 
+/* An accel_counter_function. */
+static void add_counter(const char *name, uint64_t value, void *data)
+{
+	struct machine_stats *stats = data;
+	unsigned int i = 0;
+
+	while (i < stats->counter_count &&
+		strncmp(stats->counters[i].name, name, sizeof(stats->counters[i].name) - 1) != 0)
+		i++;
+	if (i == MACHINE_COUNTERS_MAX)
+		return;
+	if (i == stats->counter_count) {
+		snprintf(stats->counters[i].name, sizeof(stats->counters[i].name), "%s", name);
+		stats->counter_count++;
+	}
+	stats->counters[i].value += value;
+}
+
 int machine_get_stats(struct machine *machine, struct machine_stats *ret, struct error *err)
 {
 	struct machine_stats stats = { .first_run = machine->first_run };
@@ -418,6 +436,8 @@ int machine_get_stats(struct machine *machine, struct machine_stats *ret, struct
 		for (unsigned int reason = 0; reason < ACCEL_EXIT_REASONS; reason++)
 			stats.exits[reason] += atomic_load(&machine->cpus[i].exits[reason]);
 	r = memory_count_touched(&machine->memory, &stats.touched_pages, err);
+	for (unsigned int i = 0; r >= 0 && i < machine->cpu_count; i++)
+		r = accel_vcpu_counters(machine->cpus[i].accel, add_counter, &stats, err);
 	if (r >= 0)
 		r = resident_pages(&resident, err);
 	if (r < 0)

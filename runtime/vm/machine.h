@@ -87,9 +87,19 @@ int machine_add_cpus(struct machine *machine, unsigned int count, struct error *
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 
+#define MACHINE_COUNTERS_MAX 48
+
+/* One of the accelerator's own counts, of all processors together. */
+struct machine_counter {
+	char name[40];
+	uint64_t value;
+};
+
 /* What the machine did so far: counts that do not depend on how fast a host is. */
 struct machine_stats {
-	uint64_t exits[ACCEL_EXIT_REASONS];
+	uint64_t exits[ACCEL_EXIT_REASONS]; /* that the monitor served */
+	struct machine_counter counters[MACHINE_COUNTERS_MAX];
+	unsigned int counter_count;
 	uint64_t touched_pages; /* 4 KiB pages of guest memory that are present */
 	uint64_t monitor_bytes; /* resident memory of this process that is not the guest's */
 	uint64_t first_run;	/* CLOCK_MONOTONIC, ns: just before the first processor ran */

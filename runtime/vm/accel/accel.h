@@ -146,6 +146,14 @@ int accel_vcpu_set_state(
 void accel_vcpu_tell_pause(struct accel_vcpu *vcpu);
 
 /*
+ * Reports each of the accelerator's own counts for the processor that is not zero: exits that it
+ * served itself are only seen there. Nothing where the kernel is too old (5.14).
+ */
+typedef void (*accel_counter_function)(const char *name, uint64_t value, void *data);
+int accel_vcpu_counters(
+	struct accel_vcpu *vcpu, accel_counter_function function, void *data, struct error *err);
+
+/*
  * Recognises in a few milliseconds an accelerator that only emulates (a software KVM): it would
  * take minutes to boot a kernel, and fail in the end. Returns 1 where guest code runs on the
  * processor, 0 where it does not (`err` says how that was seen), negative when it could not be
