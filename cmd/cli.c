@@ -74,6 +74,12 @@ static int append(struct cli_list *list, const char *item)
 	return 0;
 }
 
+void cli_list_free(struct cli_list *list)
+{
+	free(list->items);
+	*list = (struct cli_list){ 0 };
+}
+
 /* Stores what a flag was given; 0, or -EINVAL for what is no number. */
 static int store(const struct cli_option *option, const char *value)
 {

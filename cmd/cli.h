@@ -37,6 +37,8 @@ struct cli_list {
 	size_t count;
 };
 
+void cli_list_free(struct cli_list *list);
+
 struct cli_option {
 	const char *name;
 	char letter;	      /* 0: none */

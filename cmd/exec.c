@@ -65,7 +65,7 @@ static int run_exec(struct cli *cli, int argc, char **argv)
 	_cleanup_(container_close) struct container container = { .dir = -EBADF };
 	_cleanup_(arena_free) struct arena arena = { 0 };
 	struct exec_options exec = { 0 };
-	struct exec_flags flags = { 0 };
+	_cleanup_(exec_flags_free) struct exec_flags flags = { 0 };
 	const char *process_file = NULL;
 	unsigned int preserve_fds = 0;
 	bool detach = false, ignored;

@@ -113,6 +113,13 @@ static int merge_capabilities(
 	return 0;
 }
 
+void exec_flags_free(struct exec_flags *flags)
+{
+	cli_list_free(&flags->env);
+	cli_list_free(&flags->gids);
+	cli_list_free(&flags->capabilities);
+}
+
 int exec_process_from_flags(const struct oci_process *base, const struct exec_flags *flags,
 	struct arena *arena, struct oci_process *ret, struct error *err)
 {

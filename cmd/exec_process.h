@@ -14,6 +14,9 @@ struct exec_flags {
 	size_t n_args;
 };
 
+/* Gives back what parsing the flags took; their texts are the command line's. */
+void exec_flags_free(struct exec_flags *flags);
+
 /* Merges `flags` over `base` into `ret`, which borrows from both and from `arena`. */
 int exec_process_from_flags(const struct oci_process *base, const struct exec_flags *flags,
 	struct arena *arena, struct oci_process *ret, struct error *err);
