@@ -30,6 +30,8 @@
 #include "runtime/isolation.h"
 #include "runtime/ns/rootfs.h"
 
+#define MANY_MOUNTS 100
+
 static char *time_now(struct arena *arena)
 {
 	struct timespec now;
@@ -140,6 +142,25 @@ static int record(struct creation *creation, struct error *err)
 		return status;
 	return replace_file(container->dir, STATE_CONFIG, options->config_text,
 		options->config_length, 0600, err);
+}
+
+/* Each mount's source is open until it is mounted: more than many a caller's soft limit allows. */
+static void raise_open_files(struct container_init *init)
+{
+	struct rlimit limit;
+
+	if (init->config->n_mounts < MANY_MOUNTS || getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+		limit.rlim_cur >= limit.rlim_max)
+		return;
+	init->open_files = limit;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void restore_open_files(const struct container_init *init)
+{
+	if (init->open_files.rlim_max != 0)
+		setrlimit(RLIMIT_NOFILE, &init->open_files);
 }
 
 static int prepare_rootfs(struct creation *creation, struct error *err)
@@ -317,6 +338,7 @@ static void creation_free(struct creation *creation)
 	close_fd(creation->pidfd);
 	close_fd(creation->terminal);
 	cgroup_location_free(&creation->cgroup);
+	restore_open_files(init);
 }
 
 static int create(struct creation *creation, struct error *err)
@@ -346,6 +368,7 @@ static int create(struct creation *creation, struct error *err)
 	if (status < 0)
 		return status;
 	creation->init.dir = container->dir;
+	raise_open_files(&creation->init);
 	status = prepare(creation, err);
 	if (status == 0)
 		status = spawn(creation, err);

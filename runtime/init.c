@@ -187,6 +187,8 @@ static int reach_gate(struct container_init *init, struct error *err)
 	if (status < 0)
 		return status;
 	let_go_of_host(init);
+	if (init->open_files.rlim_max != 0)
+		setrlimit(RLIMIT_NOFILE, &init->open_files);
 	status = init->isolation->become(init, err);
 	if (status < 0)
 		return status;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/resource.h>
 
 #include "runtime/container.h"
 #include "runtime/ns/namespaces.h"
@@ -29,6 +30,7 @@ struct container_init {
 	struct rootfs *rootfs;
 	const struct seccomp_filter *filter; /* NULL: none */
 	struct seccomp_filter seccomp;	     /* where it is our own */
+	struct rlimit open_files;	     /* the caller's, where it was raised; else zero */
 	int dir; /* the state directory, which the new process closes: its lock is the creator's */
 	int channel[2]; /* [0] the creator's end, [1] the new process's */
 	int gate;	/* a listening socket, or -EBADF: the channel is the gate */

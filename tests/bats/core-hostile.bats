@@ -169,6 +169,15 @@ c"; mkdir -p "$b" && cp config.json "$b/"
 	is "$output" 200
 }
 
+@test "1100 bind mounts under a soft limit of 1024 files, which the program still has" {
+	# shellcheck disable=SC2016 # of jq
+	config '.mounts += [range(1100) | {destination: "/tmp/m\(.)", type: "bind", source: $b, options: ["bind", "ro"]}] | del(.process.rlimits)' --arg b "$bundle"
+	config '.mounts |= ([{destination: "/tmp", type: "tmpfs", source: "tmpfs"}] + .)'
+	program sh -c 'grep -c /tmp/m /proc/self/mountinfo; ulimit -Sn'
+	target 'cd $bundle && ulimit -Sn 1024 && caisson run $id'
+	is "$output" $'1100\n1024'
+}
+
 # ---- the notify socket's directory, which the container can see
 
 @test "sd_notify: a container cannot write to the directory of its notify socket" {
