@@ -307,7 +307,7 @@ int cli_passed_fds(
 	const char *text = getenv("LISTEN_FDS");
 	unsigned long listen = 0;
 
-	if (text != NULL && !is_for_another()) {
+	if (text != NULL && text[0] != '\0' && !is_for_another()) {
 		char *end;
 
 		listen = strtoul(text, &end, 10);

@@ -90,6 +90,19 @@ static int open_peer(int master, struct error *err)
 	return take_fd(&peer);
 }
 
+/* The size of what the process has at its standard descriptors, where that is a terminal. */
+static void inherit_size(int peer)
+{
+	struct winsize size;
+
+	for (int fd = 0; fd < 3; fd++) {
+		if (ioctl(fd, TIOCGWINSZ, &size) == 0) {
+			ioctl(peer, TIOCSWINSZ, &size);
+			return;
+		}
+	}
+}
+
 int console_open(int root, int procfs, const struct oci_process *process, int *ret_master,
 	int *ret_terminal, struct error *err)
 {
@@ -106,6 +119,9 @@ int console_open(int root, int procfs, const struct oci_process *process, int *r
 		if (ioctl(peer, TIOCSWINSZ, &size) < 0)
 			return error_set(err, errno, "process.consoleSize: set %ux%u",
 				process->console_size.width, process->console_size.height);
+	} else {
+		/* Now, for the program may look before its caller has begun to relay. */
+		inherit_size(peer);
 	}
 	*ret_master = take_fd(&master);
 	*ret_terminal = take_fd(&peer);

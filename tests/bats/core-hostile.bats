@@ -129,6 +129,13 @@ only_user_1000() {
 	is "$output" ''
 }
 
+@test "a terminal has the caller's size before the program looks at it" {
+	config '.process.terminal = true'
+	program stty size
+	target 'cd $bundle && for i in $(seq 25); do tool pty $CAISSON --root $ROOT $flags run $id 2>/dev/null; done | sort | uniq -c | tr -d "\r" | sed "s/^ *//"'
+	is "$output" '25 33 101'
+}
+
 # ---- names and sizes
 
 @test "a state root that others may write to is refused, sticky or not" {
