@@ -44,9 +44,17 @@ check-install: all
 
 .PHONY: install uninstall check-install
 
-# Where the program looks for the guest's kernel and agent.
-$(BUILD)/obj/runtime/vm/isolation.o $(BUILD)/obj/cmd/doctor_vm.o: CPPFLAGS += \
-	-DCAISSON_DATADIR='"$(DATADIR)"'
+# Where the program looks for its helpers, the guest's kernel and agent. It is compiled in: another
+# PREFIX compiles these files anew.
+PATH_OBJECTS := $(addprefix $(BUILD)/obj/,runtime/vm/isolation.o cmd/doctor_vm.o \
+	runtime/cgroup/systemd.o)
+
+$(PATH_OBJECTS): CPPFLAGS += -DCAISSON_DATADIR='"$(DATADIR)"' -DCAISSON_LIBEXECDIR='"$(LIBEXECDIR)"'
+$(PATH_OBJECTS): $(BUILD)/paths
+
+$(BUILD)/paths: FORCE
+	@mkdir -p $(@D)
+	@echo '$(DATADIR) $(LIBEXECDIR)' | cmp -s - $@ || echo '$(DATADIR) $(LIBEXECDIR)' >$@
 
 # The manual page and the completions name the options that the program has.
 check-docs: all

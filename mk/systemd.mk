@@ -24,4 +24,3 @@ $(BUILD)/libexecdir: FORCE
 	@echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' >$@
 
 $(BUILD)/obj/runtime/cgroup/systemd.o: $(BUILD)/libexecdir
-$(BUILD)/obj/runtime/cgroup/systemd.o: CPPFLAGS += -DCAISSON_LIBEXECDIR='"$(LIBEXECDIR)"'
