@@ -261,43 +261,6 @@ static int check_linux(const struct oci_linux *linux, struct error *err)
 	return 0;
 }
 
-/*
- * The caller's config.json chooses no file of the host's (CVE-2020-27151). vm.kernel.path, which
- * the specification requires, is compared with the settings' where these are known.
- */
-static int check_vm(const struct oci_vm *vm, struct error *err)
-{
-	const struct {
-		const char *field;
-		bool set;
-		const char *reason;
-	} refused[] = {
-		{ "hypervisor.path", vm->hypervisor_path != NULL,
-			"caisson is the virtual machine monitor" },
-		{ "hypervisor.parameters", vm->hypervisor_parameters.count > 0,
-			"caisson is the virtual machine monitor" },
-		{ "kernel.initrd", vm->kernel_initrd != NULL,
-			"the settings choose the guest's initramfs (vm.initrd)" },
-		{ "kernel.parameters", vm->kernel_parameters.count > 0,
-			"the settings choose the kernel's parameters (vm.kernel_parameters)" },
-		{ "image", vm->image_path != NULL,
-			"the container's root is root.path, shared with the guest" },
-		{ "hwConfig.deviceTree", vm->hw_config.device_tree != NULL,
-			"there is none on x86-64" },
-		{ "hwConfig.dtdevs", vm->hw_config.dtdevs.count > 0,
-			"devices are not passed through" },
-		{ "hwConfig.iomems", vm->hw_config.n_iomems > 0, "devices are not passed through" },
-		{ "hwConfig.irqs", vm->hw_config.n_irqs > 0, "devices are not passed through" },
-	};
-
-	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
-		if (refused[i].set)
-			return error_say(err, ENOTSUP, "vm.%s: cannot be chosen here: %s",
-				refused[i].field, refused[i].reason);
-	}
-	return 0;
-}
-
 static int split_linux(struct json_writer *writer, const struct oci_config *config,
 	const struct json_value *linux, struct error *err)
 {
@@ -321,22 +284,11 @@ static int split_linux(struct json_writer *writer, const struct oci_config *conf
 	return status;
 }
 
-/* config.md lets a runtime warn of these: no container is worse off without them in a guest. */
-static void warn_of_ignored(const struct oci_config *config)
+static void warn_of_ignored(const struct oci_process *process)
 {
-	const struct oci_process *process = &config->process;
-
-	if (process->apparmor_profile != NULL && process->apparmor_profile[0] != '\0')
-		log_warning("process.apparmorProfile is not applied: the program runs under the "
-			    "guest's kernel, which has no such module");
-	if (process->selinux_label != NULL && process->selinux_label[0] != '\0')
-		log_warning("process.selinuxLabel is not applied: the program runs under the "
-			    "guest's kernel, which has no such module");
 	if (process->exec_cpu_affinity.initial != NULL || process->exec_cpu_affinity.final != NULL)
 		log_warning("process.execCPUAffinity is not applied: the guest has processors of "
 			    "its own");
-	if (config->linux.memory_policy.set)
-		log_warning("linux.memoryPolicy is not applied: the guest has one memory node");
 }
 
 static void split_process(struct json_writer *writer, const struct json_value *process)
@@ -370,16 +322,14 @@ static void split_root(struct json_writer *writer, const struct oci_config *conf
 static int write_guest_config(struct json_writer *writer, const struct oci_config *config,
 	const struct json_value *document, struct vm_split *split, struct error *err)
 {
-	int status = check_vm(&config->vm, err);
+	int status = add_export(split, VM_EXPORT_ROOT, config->root.readonly, err);
 
-	if (status == 0)
-		status = add_export(split, VM_EXPORT_ROOT, config->root.readonly, err);
 	if (status < 0)
 		return status;
 	json_write_object(writer);
 	write_members(writer, document, host_members);
 	split_root(writer, config);
-	warn_of_ignored(config);
+	warn_of_ignored(&config->process);
 	split_process(writer, json_get(document, "process"));
 	split_hooks(writer, json_get(document, "hooks"));
 	status = split_mounts(writer, config, json_get(document, "mounts"), split, err);
