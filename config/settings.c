@@ -50,6 +50,7 @@ static const struct field vm_fields[] = {
 	ROW("memory", FIELD_U64, VM(memory), .min = 16 * MEBIBYTE, .max = UINT64_C(1) << 46),
 	ROW("vcpus", FIELD_U32, VM(vcpus), .min = 1, .max = 1024),
 	ROW("overhead", FIELD_U64, VM(overhead), .max = UINT64_C(1) << 40),
+	ROW("timeout", FIELD_U32, VM(timeout), .min = 1, .max = 3600),
 	ROW("container_paths", FIELD_BOOL, VM(container_paths)),
 };
 
@@ -79,7 +80,10 @@ void settings_default(struct settings *ret)
 {
 	*ret = (struct settings){
 		.log_level = LOG_LEVEL_WARNING,
-		.vm = { .memory = 256 * MEBIBYTE, .vcpus = 1, .overhead = 64 * MEBIBYTE },
+		.vm = { .memory = 256 * MEBIBYTE,
+			.vcpus = 1,
+			.overhead = 64 * MEBIBYTE,
+			.timeout = 10 },
 	};
 }
 

@@ -44,8 +44,9 @@ struct settings_vm {
 	char *kernel, *initrd; /* absolute paths; NULL: those installed with the program */
 	struct string_list kernel_parameters; /* added behind the runtime's own */
 	/* For containers without a limit of their own. */
-	uint64_t memory; /* bytes; 256 MiB by default */
-	uint32_t vcpus;	 /* 1 by default */
+	uint64_t memory;  /* bytes; 256 MiB by default */
+	uint32_t vcpus;	  /* 1 by default */
+	uint32_t timeout; /* seconds that a guest may take to boot, and to answer; 10 by default */
 	/* config.json's vm object may name files of the host's (kernel, initrd). */
 	bool container_paths;
 	uint64_t overhead; /* bytes added for the guest's kernel and agent; 64 MiB by default */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config/settings.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -78,7 +79,7 @@ int vm_exec_run(struct container_process *process, struct error *err)
 		.dial = take_connection,
 		.data = vm,
 		.terminal = process->options->process->terminal,
-		.timeout = VM_AGENT_TIMEOUT_MS,
+		.timeout = (int)process->container->runtime->vm->timeout * 1000,
 	};
 	struct stand_in *stand_in;
 	int status = loop_new(&options.loop, err);

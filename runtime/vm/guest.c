@@ -53,12 +53,15 @@ struct guest {
 	char reason[LINE_MAX_LENGTH]; /* the machine's */
 	char line[LINE_MAX_LENGTH];   /* of the console, in hand */
 	size_t length;
+	char last_line[LINE_MAX_LENGTH];
 	char last_words[LINE_MAX_LENGTH]; /* a panic, or what the agent said last */
 };
 
 static void take_line(struct guest *guest)
 {
 	guest->line[guest->length] = '\0';
+	if (guest->length > 0)
+		memcpy(guest->last_line, guest->line, guest->length + 1);
 	guest->length = 0;
 	const char *panic = strstr(guest->line, PANIC);
 	const char *agent = strstr(guest->line, AGENT);
@@ -77,7 +80,9 @@ static void on_console(const char *text, size_t length, void *data)
 		if (text[i] == '\n' || text[i] == '\r')
 			take_line(guest);
 		else if (guest->length < sizeof(guest->line) - 1)
-			guest->line[guest->length++] = text[i];
+			/* It may be shown on a terminal: the guest's escape sequences are not. */
+			guest->line[guest->length++] = text[i] >= ' ' && text[i] <= '~' ? text[i]
+											: '?';
 	}
 	console_log_write(text, length, guest->log);
 }
@@ -282,8 +287,9 @@ static int wait_for_agent(struct guest *guest, int timeout, struct error *err)
 	if (guest->hello >= 0)
 		return read_hello(guest, timeout, err);
 	error_say(err, ETIMEDOUT,
-		"the guest's agent did not answer within %d s: see its console's log",
-		timeout / 1000);
+		"the guest's agent did not answer within %d s after its start; its console said "
+		"last: %s",
+		timeout / 1000, guest->last_line[0] != '\0' ? guest->last_line : "nothing");
 	guest_explain(guest, err);
 	return -err->errnum;
 }

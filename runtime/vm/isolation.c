@@ -316,7 +316,7 @@ static int become(struct container_init *init, struct error *err)
 		.cpus = size.cpus,
 		.exports = vm->exports,
 		.n_exports = vm->split.n_exports,
-		.timeout = VM_AGENT_TIMEOUT_MS,
+		.timeout = (int)init->runtime->vm->timeout * 1000,
 	};
 	int status = loop_new(&vm->loop, err);
 
@@ -335,7 +335,7 @@ static int become(struct container_init *init, struct error *err)
 		.dial = dial,
 		.data = vm->guest,
 		.terminal = init->config->process.terminal,
-		.timeout = VM_AGENT_TIMEOUT_MS,
+		.timeout = (int)init->runtime->vm->timeout * 1000,
 	};
 	status = stand_in_new(&stand_in, &vm->stand_in, err);
 	if (status == 0)
@@ -365,11 +365,15 @@ static int wait_readable(struct container_init *init, int fd, struct error *err)
 	return status;
 }
 
-/* The guest ended under the program: one line in the log, and an exit status that is nobody's. */
-static _Noreturn void end_without_guest(struct vm_container *vm, struct error *err)
+/*
+ * The guest ended under the program: one line for whoever reads what the program says, and in the
+ * log, and an exit status that is nobody's.
+ */
+static _Noreturn void end_without_guest(struct vm_container *vm, const char *id, struct error *err)
 {
 	guest_explain(vm->guest, err);
 	dprintf(vm->log, "caisson: %s\n", err->message);
+	dprintf(STDERR_FILENO, "caisson: container %s: %s\n", id, err->message);
 	_exit(VM_EXIT_LOST);
 }
 
@@ -389,7 +393,11 @@ static int run(struct container_init *init, struct error *err)
 	log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
 	status = stand_in_run(vm->stand_in, &oom, err);
 	if (status < 0)
-		end_without_guest(vm, err);
+		end_without_guest(vm, init->options->id, err);
+	if (oom)
+		dprintf(vm->log,
+			"caisson: the guest's kernel killed a process of the container: "
+			"out of memory\n");
 	/* The guest's file systems are synced by the agent: there is nothing to switch off in
 	 * order. */
 	_exit(status);

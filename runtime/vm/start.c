@@ -6,9 +6,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -127,5 +130,8 @@ int vm_release(struct container *container, struct error *err)
 	const char *path = container->config.linux.namespaces[OCI_NAMESPACE_NETWORK].path;
 	_cleanup_close_ int netns = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -EBADF;
 
+	/* Nothing was made where creation refused what is no network namespace. */
+	if (netns >= 0 && ioctl(netns, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return 0;
 	return vm_network_remove(netns, container->state.id, err);
 }

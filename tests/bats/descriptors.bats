@@ -11,12 +11,14 @@ load lib/common.bash
 }
 
 @test "--preserve-fds N: the N descriptors from 3 on, and no more" {
+	namespaces_only 'a descriptor cannot be passed into a guest'
 	program sh -c 'cat <&3; cat <&4; cat <&5 2>/dev/null || echo closed'
 	target 'cd $bundle && echo three >f3 && echo four >f4 && echo five >f5 && exec 3<f3 4<f4 5<f5 && caisson run --preserve-fds 2 $id 2>/dev/null'
 	is "$output" $'three\nfour\nclosed'
 }
 
 @test "--preserve-fds: through create and start" {
+	namespaces_only 'a descriptor cannot be passed into a guest'
 	program sh -c 'cat <&3 >/tmp/out'
 	mount_at /tmp bind "$bundle" bind,rw
 	target 'cd $bundle && echo three >f3 && exec 3<f3 && caisson create --preserve-fds 1 $id && exec 3<&- && caisson start $id && eventually test -s out && cat out'
@@ -34,6 +36,7 @@ load lib/common.bash
 }
 
 @test "LISTEN_FDS: sockets are passed on, LISTEN_PID is the program's" {
+	namespaces_only 'a descriptor cannot be passed into a guest'
 	program sh -c 'echo $LISTEN_FDS $LISTEN_PID; readlink /proc/self/fd/3 | cut -d: -f1; readlink /proc/self/fd/4 | cut -d: -f1'
 	target 'cd $bundle && tool listen-fds 2 $CAISSON --root $ROOT $flags run $id'
 	is "$output" $'2 1\nsocket\nsocket'

@@ -150,6 +150,7 @@ process_file() {
 }
 
 @test "exec --preserve-fds" {
+	namespaces_only 'a descriptor cannot be passed into a guest'
 	sleeping
 	target 'echo content >$bundle/file; exec 3<$bundle/file 4</etc/passwd; caisson exec --preserve-fds 1 $id sh -c "cat <&3; ls /proc/self/fd | wc -l"'
 	is "${output%%$'\n'*}" content

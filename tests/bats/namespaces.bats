@@ -14,7 +14,11 @@ shared_namespaces() {
 @test "each kind that the configuration lists is new, the others are the caller's" {
 	program sleep 1000
 	shared_namespaces
-	is "$output" 'time user '
+	if vm_differs 'the monitor has a user namespace of its own'; then
+		is "$output" 'time '
+	else
+		is "$output" 'time user '
+	fi
 }
 
 @test "without the network, ipc, uts or cgroup namespace the container has the caller's" {
@@ -92,6 +96,7 @@ shared_namespaces() {
 }
 
 @test "user: ids are mapped, root in the container is not root outside" {
+	namespaces_only 'the host translates the ids: files have them, the guest maps none'
 	user_namespace
 	program sh -c 'id -u; cat /proc/self/uid_map; sleep 1000'
 	target 'cd $bundle && caisson run -d $id >$bundle/out && eventually sh -c "[ \$(wc -l <$bundle/out) = 2 ]" && tr -s " " <$bundle/out; p=$(pid_of $id); stat -c %u /proc/$p; readlink /proc/$p/ns/user | grep -qxF "$(readlink /proc/self/ns/user)" || echo other'
@@ -99,6 +104,7 @@ shared_namespaces() {
 }
 
 @test "user: several mappings, and a user in the second" {
+	namespaces_only 'the host translates the ids: files have them, the guest maps none'
 	config '.linux.namespaces += [{type: "user"}]
 		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 10}, {containerID: 1000, hostID: 300000, size: 5}]
 		| .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 10}, {containerID: 1000, hostID: 300000, size: 5}]
@@ -109,6 +115,7 @@ shared_namespaces() {
 }
 
 @test "user: a user that no mapping covers is refused" {
+	namespaces_only 'the host translates the ids: files have them, the guest maps none'
 	user_namespace
 	config '.process.user.uid = 70000'
 	container true
