@@ -118,7 +118,8 @@ const struct isolation *isolation_find(const char *name);
 
 /*
  * What the annotation makes of *isolation, which was chosen without it. A container's own data
- * never lowers its isolation, and is never passed over in silence: -EPERM, -EINVAL.
+ * never lowers its isolation, and is never passed over in silence: -EPERM, -EINVAL. `settings` is
+ * NULL in a guest, where what was asked for is what it is in.
  */
 int isolation_raise(const struct settings *settings, const struct oci_config *config,
 	const struct isolation **isolation, struct error *err);

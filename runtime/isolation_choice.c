@@ -13,14 +13,14 @@ int isolation_raise(const struct settings *settings, const struct oci_config *co
 {
 	const char *wanted = oci_config_annotation(config, ISOLATION_ANNOTATION);
 
-	if (wanted == NULL || strcmp(wanted, (*isolation)->name) == 0)
+	if (settings == NULL || wanted == NULL || strcmp(wanted, (*isolation)->name) == 0)
 		return 0;
 	if (strcmp(wanted, "vm") != 0)
 		return error_say(err, EINVAL,
 			"annotation " ISOLATION_ANNOTATION ": '%s': only 'vm' can be asked for: an "
 			"annotation may raise the isolation (here %s), never lower it",
 			wanted, (*isolation)->name);
-	if (settings == NULL || !settings_annotation_allowed(settings, ISOLATION_ANNOTATION))
+	if (!settings_annotation_allowed(settings, ISOLATION_ANNOTATION))
 		return error_say(err, EPERM,
 			"annotation " ISOLATION_ANNOTATION ": not allowed here: add it to "
 			"allowed_annotations in the settings, or use --isolation vm");

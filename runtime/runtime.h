@@ -23,7 +23,7 @@ struct runtime {
 	bool privileged; /* the caller may mount in its own mount namespace (CAP_SYS_ADMIN) */
 	const struct isolation *isolation; /* for containers that are created */
 	const struct settings_vm *vm;	   /* for those in a virtual machine */
-	const struct settings *settings;   /* NULL: what is built in */
+	const struct settings *settings;   /* NULL in a guest */
 };
 
 /*
