@@ -6,7 +6,8 @@
 # make check-machine       bats in the test machine
 # make check FILES=...     these bats files only
 # make check SANITIZE=1    the same with the sanitizer build of the program
-# make check ISOLATION=vm  the bats files with each container in a virtual machine
+# make check-vm            bats in the test machine with each container in a virtual machine (needs
+#                          'make guest-kernel'; FILES=... for some of them)
 
 CHECK = BUILD=$(BUILD) CAISSON=$(CAISSON) ISOLATION=$(ISOLATION) FILES="$(FILES)" \
 	tests/check
@@ -30,7 +31,16 @@ check-host: check-tools
 check-machine: check-tools
 	+@$(CHECK) machine
 
-.PHONY: check check-tools check-unit check-host check-machine
+# Each guest boots under emulation: about 5 s for one of some 200 tests.
+check-vm: check-tools
+	+@test -e $(BUILD)/guest/vmlinux || $(MAKE) -s guest-kernel
+	+@ISOLATION=vm CAISSON=$(CAISSON) BUILD=$(BUILD) FILES="$(or $(FILES),$(VM_FILES))" tests/check machine
+
+# The files that say something about a virtual machine's container.
+VM_FILES = $(filter-out %/cgroups.bats %/podman.bats %/containerd.bats %/rootless.bats \
+	%/wrong-configs.bats %/vm-boot.bats %/resources.bats,$(wildcard tests/bats/*.bats))
+
+.PHONY: check check-tools check-unit check-host check-machine check-vm
 
 # What .ci/run calls: `check`, and each lint as one test.
 ci: check-tools $(UNIT_TESTS)

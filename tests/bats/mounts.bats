@@ -36,6 +36,7 @@ options_of() {
 }
 
 @test "bind: not recursive; rbind is" {
+	namespaces_only 'the monitor is in a user namespace, which may not uncover what is below a mount'
 	target 'mkdir -p $bundle/dir/sub && mount -t tmpfs tmpfs $bundle/dir/sub && echo below >$bundle/dir/sub/file'
 	mount_at /mnt bind "$bundle/dir" bind
 	mount_at /var bind "$bundle/dir" rbind
@@ -46,6 +47,7 @@ options_of() {
 }
 
 @test "rbind ro leaves submounts writable, rro does not" {
+	namespaces_only 'what is exported to a guest is read-only as a whole'
 	target 'mkdir -p $bundle/dir/sub && mount -t tmpfs tmpfs $bundle/dir/sub && mkdir -p $bundle/d2/sub && mount -t tmpfs tmpfs $bundle/d2/sub'
 	mount_at /mnt bind "$bundle/dir" rbind,ro
 	mount_at /var bind "$bundle/d2" rbind,rro
@@ -56,6 +58,7 @@ options_of() {
 }
 
 @test "recursive attributes: rnosuid, rnodev, rnoexec, rnoatime reach submounts" {
+	namespaces_only 'a user namespace may not change the times of mounts below'
 	target 'mkdir -p $bundle/dir/sub && mount -t tmpfs tmpfs $bundle/dir/sub'
 	mount_at /mnt bind "$bundle/dir" rbind,rnosuid,rnodev,rnoexec,rnoatime
 	container 'grep " /mnt/sub " /proc/self/mountinfo'
@@ -146,6 +149,7 @@ options_of() {
 }
 
 @test "propagation: private by default; shared, slave, unbindable when asked for" {
+	namespaces_only 'shared propagation is refused: it does not reach out of a guest'
 	target 'mkdir $bundle/dir && mount -t tmpfs tmpfs $bundle/dir && mount --make-shared $bundle/dir'
 	for p in private rprivate shared slave rslave unbindable; do
 		config '.mounts |= map(select(.destination != "/mnt"))'
@@ -173,6 +177,7 @@ options_of() {
 }
 
 @test "rootfsPropagation: shared, slave, private on the root" {
+	namespaces_only 'no mount of the host propagates into a guest'
 	for p in shared slave private unbindable; do
 		# shellcheck disable=SC2016 # of jq
 		config '.linux.rootfsPropagation = $p' --arg p "$p"

@@ -130,7 +130,7 @@ one_line() {
 
 @test "a guest that dies under its program: one line with the cause, status 255" {
 	config '.linux.readonlyPaths = [] | .linux.maskedPaths = []'
-	program sh -c 'echo 1 >/proc/sys/vm/panic_on_oom && head -c 1000000000 /dev/zero | tail -n 1'
+	program sh -c 'echo 1 >/proc/sys/vm/panic_on_oom && for i in 1 2 3; do dd if=/dev/zero of=/dev/null bs=120M count=9 & done; wait'
 	try caisson run "$id"
 	((status == 255)) || fail 'not 255'
 	like "$stderr" 'the guest ended: .*panic'
