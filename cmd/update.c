@@ -69,7 +69,7 @@ static int parse_bytes(const char *text, bool units, int64_t *ret)
 	long long number = strtoll(text, &end, 10);
 	if (errno != 0 || end == text || number < -1)
 		return -EINVAL;
-	if (units && *end != '\0') {
+	if (units && *end != '\0' && number >= 0) {
 		const char *unit = strchr(letters, *end | 0x20);
 
 		if (unit == NULL ||

@@ -83,8 +83,7 @@ static void kill_hooks_of(const struct process_identity *creator)
 	_cleanup_close_ int pidfd = process_open(creator, NULL);
 
 	/* A process that creates and deletes itself would stop for good. */
-	if (pidfd < 0 || creator->pid == getpid() ||
-		pidfd_send_signal(pidfd, SIGSTOP, NULL, 0) < 0)
+	if (pidfd < 0 || creator->pid == getpid() || pidfd_send_signal(pidfd, SIGSTOP, NULL, 0) < 0)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", creator->pid, creator->pid);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -164,7 +163,8 @@ static int open_for_deletion(const struct runtime *runtime, const char *id, bool
 {
 	int status = container_open(runtime, id, ret, err);
 
-	if (status == 0 || status == -ENOENT || !force || state_check_id(id, NULL) < 0)
+	if (status == 0 || status == -ENOENT || status == -ENOTEMPTY || !force ||
+		state_check_id(id, NULL) < 0)
 		return status;
 	log_warning("%s", err->message);
 	*ret = (struct container){ .runtime = runtime, .isolation = isolation_find("namespace") };

@@ -81,6 +81,8 @@ static int check_owner(int fd, const char *path, struct error *err)
 int runtime_open(
 	const char *path, int rootless, bool create, struct runtime *ret, struct error *err)
 {
+	if (path != NULL && path[0] == '\0')
+		return error_say(err, EINVAL, "--root: the path is empty");
 	bool is_rootless = rootless >= 0 ? rootless > 0 : geteuid() != 0 || in_user_namespace();
 	_cleanup_free_ char *root_path = path != NULL ? absolute_path(path)
 						      : default_root(is_rootless);

@@ -84,7 +84,7 @@ int state_write(int dir, const struct state *state, struct error *err);
 
 /*
  * Reads state.json. Where a creation was killed before it wrote one, `ret` is empty but for
- * the id: such a container can be deleted.
+ * the id: such a container can be deleted. -ENOTEMPTY for what is no container's directory.
  */
 int state_read(int dir, const char *id, struct state *ret, struct error *err);
 

@@ -2,7 +2,9 @@
 /* state.json, and the state as the specification shows it to callers and hooks. */
 #include "runtime/state.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +165,27 @@ int state_read_nothing(const char *id, struct state *ret, struct error *err)
 	return 0;
 }
 
+/*
+ * True for a directory as a killed creation or deletion may leave it: state.json is the first to be
+ * written and the last to be removed.
+ */
+static bool is_untouched(int dir)
+{
+	int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *stream = own < 0 ? NULL : fdopendir(own);
+
+	if (stream == NULL) {
+		close_fd(own);
+		return false;
+	}
+	for (struct dirent *entry; (entry = readdir(stream)) != NULL;) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+			strncmp(entry->d_name, "." STATE_FILE, strlen("." STATE_FILE)) != 0)
+			return false;
+	}
+	return true;
+}
+
 int state_read(int dir, const char *id, struct state *ret, struct error *err)
 {
 	_cleanup_(state_free) struct state state = { 0 };
@@ -171,6 +194,11 @@ int state_read(int dir, const char *id, struct state *ret, struct error *err)
 	size_t length;
 	int status = read_file(dir, STATE_FILE, STATE_MAX, &text, &length, err);
 
+	if (status == -ENOENT && !is_untouched(dir))
+		return error_say(err, ENOTEMPTY,
+			"%s is no container: its directory has no " STATE_FILE
+			" and holds something else; is --root right?",
+			id);
 	if (status == -ENOENT)
 		return state_read_nothing(id, ret, err);
 	if (status == 0)

@@ -145,6 +145,11 @@ only_user_1000() {
 	unlike "$output" created
 }
 
+@test "a directory below --root that is no container's is never deleted" {
+	target 'cd $bundle && mkdir -p -m 700 dirs && mkdir -p dirs/$id/precious && for f in "" --force; do "$CAISSON" --root $bundle/dirs delete $f $id 2>/dev/null && echo deleted; done; ls dirs/$id; cd dirs; "$CAISSON" --root "" delete --force $id 2>/dev/null && echo deleted; ls $id'
+	is "$output" $'precious\nprecious'
+}
+
 @test "a state root of 3000 characters, a bundle with blanks and a line feed in its name" {
 	program sh -c 'echo ran'
 	target 'cd $bundle && long=$bundle; for i in $(seq 15); do long=$long/$(printf %0200d $i); done
