@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,9 +100,9 @@ static int attach(struct machine *machine, struct virtio_device *device, struct 
 static int attach_share(const struct vm_boot *boot, size_t index, struct vm_files *files,
 	struct machine *machine, struct error *err)
 {
-	struct virtio_device *device;
+	struct virtio_device *device = NULL;
 	struct fs_options options = { 0 };
-	struct share share;
+	struct share share = { 0 };
 	int r = parse_share(boot->shares.items[index], &share, err);
 
 	if (r < 0)
@@ -121,7 +122,7 @@ int vm_shares_attach(const struct vm_boot *boot, struct vm_files *files, struct 
 {
 	if (boot->shares.count == 0)
 		return 0;
-	files->servers = calloc(boot->shares.count, sizeof(files->servers[0]));
+	files->servers = calloc(boot->shares.count, sizeof(struct fuse_server *));
 	if (files->servers == NULL)
 		return error_set(err, ENOMEM, "--share");
 	for (size_t i = 0; i < boot->shares.count; i++) {
@@ -143,22 +144,21 @@ void vm_shares_free(const struct vm_boot *boot, struct vm_files *files)
 /* IF[,QUEUES] */
 static int attach_tap(const char *text, struct machine *machine, struct error *err)
 {
-	_cleanup_free_ char *name = strdup(text);
+	char name[IFNAMSIZ];
 	int fds[NET_PAIRS_MAX];
 	struct net_options options = { .fds = fds, .pairs = 1 };
-	struct virtio_device *device;
-	char *comma;
+	struct virtio_device *device = NULL;
+	size_t length = strcspn(text, ",");
 	int r;
 
-	if (name == NULL)
-		return error_set(err, ENOMEM, "open a tap device");
-	comma = strchr(name, ',');
-	if (comma != NULL) {
-		*comma = '\0';
-		options.pairs = (unsigned int)atoi(comma + 1);
-		if (options.pairs == 0 || options.pairs > NET_PAIRS_MAX)
-			return error_say(err, EINVAL, "1 to %u queues", NET_PAIRS_MAX);
-	}
+	if (length >= sizeof(name))
+		return error_say(err, EINVAL, "an interface's name is shorter");
+	memcpy(name, text, length);
+	name[length] = '\0';
+	if (text[length] == ',')
+		options.pairs = (unsigned int)strtoul(text + length + 1, NULL, 10);
+	if (options.pairs == 0 || options.pairs > NET_PAIRS_MAX)
+		return error_say(err, EINVAL, "1 to %u queues", NET_PAIRS_MAX);
 	r = tap_open(name, options.pairs, fds, err);
 	if (r < 0)
 		return r;

@@ -311,8 +311,8 @@ int virtio_blk_new(const struct guest_memory *memory, const struct blk_options *
 	struct virtio_device **ret, struct error *err)
 {
 	unsigned int queues = options->queues > 0 ? options->queues : 1;
-	uint64_t bytes;
-	uint32_t block;
+	uint64_t bytes = 0;
+	uint32_t block = 512;
 	struct blk *blk;
 	int r = image_size(options->fd, &bytes, &block, err);
 
@@ -350,8 +350,8 @@ int virtio_blk_new(const struct guest_memory *memory, const struct blk_options *
 int virtio_blk_resize(struct virtio_device *device, struct error *err)
 {
 	struct blk *blk = (struct blk *)device;
-	uint64_t bytes;
-	uint32_t block;
+	uint64_t bytes = 0;
+	uint32_t block = 512;
 	int r = image_size(blk->disk.fd, &bytes, &block, err);
 
 	if (r < 0)

@@ -165,7 +165,8 @@ static void drain(struct vsock_stream *stream)
 	}
 	if (stream->buffer_length > 0)
 		return;
-	free(take_ptr(&stream->buffer));
+	free(stream->buffer);
+	stream->buffer = NULL;
 	stream->buffer_start = 0;
 	if ((stream->guest_shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND) && stream->host_receives)
 		shutdown(stream->fd, SHUT_WR);

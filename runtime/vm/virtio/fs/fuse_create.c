@@ -339,7 +339,7 @@ int fuse_do_create(struct fuse_request *request)
 {
 	const struct fuse_create_in *in = fuse_argument(request, struct fuse_create_in);
 	_cleanup_close_ int fd = -EBADF;
-	struct fuse_entry_out entry;
+	struct fuse_entry_out entry = { 0 };
 	struct fuse_node *node;
 	size_t offset = sizeof(*in);
 	const char *name;
@@ -407,7 +407,7 @@ int fuse_do_tmpfile(struct fuse_request *request)
 {
 	const struct fuse_create_in *in = fuse_argument(request, struct fuse_create_in);
 	_cleanup_close_ int fd = -EBADF;
-	struct fuse_entry_out entry;
+	struct fuse_entry_out entry = { 0 };
 	int parent, r;
 
 	if (in == NULL)

@@ -107,8 +107,9 @@ struct fuse_thread {
 	bool can_set_groups;
 	bool set_id_kept;      /* CAP_FSETID is effective */
 	uint64_t capabilities; /* effective ones to come back to */
-	char arguments[FUSE_ARGUMENTS_MAX + 1];
-	char scratch[FUSE_SCRATCH];
+	/* Structures are read from both. */
+	_Alignas(16) char arguments[FUSE_ARGUMENTS_MAX + 1];
+	_Alignas(16) char scratch[FUSE_SCRATCH];
 };
 
 struct fuse_request {

@@ -36,8 +36,8 @@ static unsigned int identity_bucket(
 int fuse_nodes_init(struct fuse_server *server)
 {
 	server->buckets = BUCKETS_FIRST;
-	server->by_id = calloc(server->buckets, sizeof(*server->by_id));
-	server->by_identity = calloc(server->buckets, sizeof(*server->by_identity));
+	server->by_id = calloc(server->buckets, sizeof(struct fuse_node *));
+	server->by_identity = calloc(server->buckets, sizeof(struct fuse_node *));
 	if (server->by_id == NULL || server->by_identity == NULL)
 		return -ENOMEM;
 	server->next_id = FUSE_ROOT_ID + 1;
@@ -51,8 +51,8 @@ int fuse_nodes_init(struct fuse_server *server)
 static void grow(struct fuse_server *server)
 {
 	unsigned int old = server->buckets;
-	struct fuse_node **by_id = calloc(old * 2, sizeof(*by_id));
-	struct fuse_node **by_identity = calloc(old * 2, sizeof(*by_identity));
+	struct fuse_node **by_id = calloc(old * 2, sizeof(struct fuse_node *));
+	struct fuse_node **by_identity = calloc(old * 2, sizeof(struct fuse_node *));
 	struct fuse_node **old_table = server->by_id;
 
 	if (by_id == NULL || by_identity == NULL) {
@@ -603,7 +603,8 @@ void fuse_node_unname(struct fuse_server *server, struct fuse_node *node, struct
 	pthread_mutex_lock(&server->lock);
 	node->fd_users--;
 	if (gone && node->parent == parent && node->name != NULL && strcmp(node->name, name) == 0) {
-		free(take_ptr(&node->name));
+		free(node->name);
+		node->name = NULL;
 		node->parent = NULL;
 		if (!node->pinned && node->fd >= 0 && fuse_fds_left(server)) {
 			lru_remove(server, node);
