@@ -137,7 +137,7 @@ static void do_cgroup_namespace(char **field)
 
 static void do_loopback(char **field)
 {
-	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 	int fd = (int)check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket", field[0]);
 
 	check(ioctl(fd, SIOCSIFFLAGS, &request), "ioctl", "lo");

@@ -3,7 +3,7 @@
 
 from xml.sax.saxutils import escape
 
-WIDTH, LABEL, RIGHT, BAR, GAP, TITLE = 900, 130, 250, 18, 6, 34
+WIDTH, LABEL, RIGHT, BAR, GAP, TITLE = 960, 130, 310, 18, 6, 34
 COLOURS = {"caisson": "#1b6ca8", "crun": "#c8553d", "runc": "#e0a458", "floor": "#8a9a9a"}
 
 
