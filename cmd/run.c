@@ -2,11 +2,14 @@
 #include "cmd/bundle.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 #include "runtime/notify.h"
 #include "runtime/supervise.h"
 
@@ -53,6 +56,17 @@ static int start(struct created_container *created, const struct bundle *bundle,
 	return status;
 }
 
+/* A shell passes the death of its child by signal N on as 128 + N, too. */
+static void warn_of_oom(const struct container *container, int status)
+{
+	uint64_t limit;
+
+	if (status == 128 + SIGKILL && container_oom_killed(container, &limit))
+		log_warning("container %s was killed by the kernel: memory limit %" PRIu64
+			    " reached; raise linux.resources.memory.limit",
+			container->state.id, limit);
+}
+
 /* Returns the exit status, or a negative errno. */
 static int run_bundle(const struct runtime *runtime, const struct bundle *bundle,
 	const struct run_flags *flags, struct error *err)
@@ -72,8 +86,10 @@ static int run_bundle(const struct runtime *runtime, const struct bundle *bundle
 	status = start(&created, bundle, flags->detach, &notify, err);
 	if (status == 0 && flags->detach)
 		return 0;
-	if (status == 0)
+	if (status == 0) {
 		status = stand_in_front(&created, &notify, err);
+		warn_of_oom(&created.container, status);
+	}
 
 	struct error failure = ERROR_INIT;
 	if (clean_up(&created, flags->keep && status >= 0, &failure) < 0 && status >= 0) {

@@ -9,6 +9,7 @@
 #include "lib/error.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "runtime/cgroup/cgroup.h"
 #include "runtime/isolation.h"
 
 extern const struct isolation namespace_isolation, vm_isolation;
@@ -90,4 +91,16 @@ int container_load_config(struct container *container, struct error *err)
 enum container_status container_status(const struct container *container)
 {
 	return state_status(container->dir, &container->state);
+}
+
+bool container_oom_killed(const struct container *container, uint64_t *ret_limit)
+{
+	struct error ignored = ERROR_INIT;
+	uint64_t limit;
+
+	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, &ignored);
+	if (cgroup < 0 || cgroup_oom_killed(cgroup, &limit) <= 0 || limit == UINT64_MAX)
+		return false;
+	*ret_limit = limit;
+	return true;
 }

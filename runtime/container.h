@@ -94,6 +94,13 @@ int container_start(struct container *container, const char *notify_socket, stru
 /* The same for a container that was created attached. */
 int container_start_attached(struct created_container *created, struct error *err);
 
+/*
+ * True where the kernel killed processes in the container's cgroup for its memory limit (bytes, in
+ * *ret_limit). False, too, where that cannot be known: no cgroup of its own, no limit, or systemd
+ * has already removed the cgroup.
+ */
+bool container_oom_killed(const struct container *container, uint64_t *ret_limit);
+
 /* ---- a container that exists ------------------------------------------------------------------
  */
 

@@ -2,6 +2,7 @@
 #include "runtime/container.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -43,8 +44,15 @@ static int check_created(const struct container *container, struct error *err)
 {
 	enum container_status status = container_status(container);
 
+	uint64_t limit;
+
 	if (status == CONTAINER_CREATED)
 		return 0;
+	if (status == CONTAINER_STOPPED && container_oom_killed(container, &limit))
+		return error_say(err, ENOMEM,
+			"cannot start container %s: it is stopped, the kernel killed it: memory "
+			"limit %" PRIu64 " too low; raise linux.resources.memory.limit",
+			container->state.id, limit);
 	return error_say(err, EINVAL, "cannot start container %s: it is %s, not created",
 		container->state.id, container_status_name(status));
 }

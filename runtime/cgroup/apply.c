@@ -138,6 +138,24 @@ static void save(const struct cgroup_write *write, int fd, struct cgroup_undo *u
 	undo->items[undo->count++] = save_file(write, file, fd);
 }
 
+/*
+ * The kernel clears no cpuset that has processes in it. An empty one means the parent's, so what
+ * the parent has is the same set.
+ */
+static int put_back(const struct cgroup_saved *saved, int fd)
+{
+	char file[64], parents[1024];
+	int status = cgroup_file_write(fd, saved->file, saved->text);
+
+	if (status != -ENOSPC || *saved->text != '\0')
+		return status;
+	snprintf(file, sizeof(file), "../%s.effective", saved->file);
+	if (cgroup_file_read(fd, file, parents, sizeof(parents)) < 0)
+		return status;
+	parents[strcspn(parents, "\n")] = '\0';
+	return cgroup_file_write(fd, saved->file, parents);
+}
+
 /* Backwards, so that a file that was written twice ends as it began. */
 void cgroup_undo_run(struct cgroup_undo *undo, int fd)
 {
@@ -151,7 +169,7 @@ void cgroup_undo_run(struct cgroup_undo *undo, int fd)
 			if (saved->text == NULL)
 				continue;
 
-			int status = cgroup_file_write(fd, saved->file, saved->text);
+			int status = put_back(saved, fd);
 
 			if (status == -EINVAL && pass == 0)
 				again = true;
