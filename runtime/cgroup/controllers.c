@@ -68,8 +68,11 @@ struct refusal {
 
 static void refuse(struct refusal *refusal, const char *level, int errnum)
 {
-	refusal->errnum = errnum;
-	snprintf(refusal->level, sizeof(refusal->level), "%.255s", level);
+	/* What a level does not have follows from the refusal of one above it. */
+	if (refusal->errnum == 0 || errnum != ENOENT) {
+		refusal->errnum = errnum;
+		snprintf(refusal->level, sizeof(refusal->level), "%.255s", level);
+	}
 	log_debug("cgroup %s: cgroup.subtree_control: %s", level, strerror(errnum));
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # bats file_tags=machine
-# budget: 240 s
+# budget: 300 s
 # Limits at work, not only in their files: what the OOM killer did is told, disks are throttled,
 # updates are undone as a whole. cgroups.bats has the rest.
 load lib/common.bash
