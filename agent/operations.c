@@ -140,11 +140,13 @@ static int op_create(struct request *request, struct error *err)
 {
 	const struct seccomp_filter *filter;
 	struct seccomp_filter storage;
-	const char *id = NULL, *config = NULL;
+	const char *id = NULL, *bundle = NULL, *config = NULL;
 	int status = need_process(request, err);
 
 	if (status == 0)
 		status = need_string(request, "id", &id, err);
+	if (status == 0)
+		status = need_string(request, "bundle", &bundle, err);
 	if (status == 0)
 		status = need_string(request, "config", &config, err);
 	if (status == 0)
@@ -153,8 +155,8 @@ static int op_create(struct request *request, struct error *err)
 		status = system_mount_exports(err);
 	if (status < 0)
 		return status;
-	return process_create(request->peer->process, request->agent->runtime, id, config,
-		strlen(config), filter, err);
+	return process_create(
+		request->peer->process, request->agent->runtime, id, bundle, config, filter, err);
 }
 
 static int op_start(struct request *request, struct error *err)

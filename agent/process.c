@@ -142,7 +142,7 @@ static void began(
 }
 
 int process_create(struct guest_process *process, const struct runtime *runtime, const char *id,
-	const char *config, size_t config_length, const struct seccomp_filter *seccomp,
+	const char *bundle, const char *config, const struct seccomp_filter *seccomp,
 	struct error *err)
 {
 	_cleanup_(pipes_close) struct pipes pipes;
@@ -152,11 +152,11 @@ int process_create(struct guest_process *process, const struct runtime *runtime,
 		return status;
 	const struct create_options options = {
 		.id = id,
-		.bundle = "/",
+		.bundle = bundle, /* what hooks are told: every path of the config is absolute */
 		.no_pivot =
 			true, /* the guest's root is an initramfs, which cannot be left otherwise */
 		.config_text = config,
-		.config_length = config_length,
+		.config_length = strlen(config),
 		.attached = true,
 		.want_terminal = true,
 		.stdio = pipes.program,

@@ -46,7 +46,7 @@ int process_take_stream(struct guest_process *process, int number, int fd);
 
 /* Creates the container `id` up to its gate. */
 int process_create(struct guest_process *process, const struct runtime *runtime, const char *id,
-	const char *config, size_t config_length, const struct seccomp_filter *seccomp,
+	const char *bundle, const char *config, const struct seccomp_filter *seccomp,
 	struct error *err);
 
 /* Opens the gate: the program is executed when it returns 0. */

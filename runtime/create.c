@@ -189,6 +189,7 @@ static int prepare_rootfs(struct creation *creation, struct error *err)
 		.cgroup_path = creation->cgroup.path,
 		.notify_socket_directory = notify,
 		.keep_binds = init->isolation->exports,
+		.no_devices = init->isolation->exports,
 	};
 	return rootfs_prepare(&options, &init->rootfs, err);
 }

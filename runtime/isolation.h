@@ -30,7 +30,9 @@ struct settings;
 
 struct isolation {
 	const char *name; /* what --isolation and state say: "namespace", "vm" */
-	bool exports;	  /* the host's files are needed as trees: rootfs_export() */
+	/* Its kernel is another one: it needs the host's files as trees (rootfs_export()), and no
+	 * devices. */
+	bool exports;
 	/*
 	 * A container that the host's root makes, and whose config.json has no user namespace, gets
 	 * one that maps every id to itself: its process holds no capability over the host.

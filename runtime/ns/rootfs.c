@@ -324,11 +324,13 @@ static int refuse_links(int root, struct error *err)
 
 static int make_devices(const struct rootfs *rootfs, struct error *err)
 {
-	int r;
+	struct oci_linux wanted = rootfs->config->linux;
 
 	if (rootfs->host_dev)
 		return 0;
-	r = devices_make(rootfs->root, &rootfs->config->linux, rootfs->options.user_namespace, err);
+	if (rootfs->options.no_devices)
+		wanted.n_devices = 0;
+	int r = devices_make(rootfs->root, &wanted, rootfs->options.user_namespace, err);
 	return r < 0 ? r : devices_make_links(rootfs->root, err);
 }
 

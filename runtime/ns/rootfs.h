@@ -28,6 +28,8 @@ struct rootfs_options {
 				    cgroup namespace */
 	const char *notify_socket_directory; /* host directory to appear at /run/notify, or NULL */
 	bool keep_binds; /* for rootfs_export() */
+	/* The program's devices are another kernel's: none of the configuration's are made here. */
+	bool no_devices;
 };
 
 struct rootfs;

@@ -339,8 +339,8 @@ static int become(struct container_init *init, struct error *err)
 	};
 	status = stand_in_new(&stand_in, &vm->stand_in, err);
 	if (status == 0)
-		status = stand_in_create(vm->stand_in, init->options->id, vm->split.guest_config,
-			true, init->filter, err);
+		status = stand_in_create(vm->stand_in, init->options->id, init->options->bundle,
+			vm->split.guest_config, true, init->filter, err);
 	if (status == -EPIPE || status == -ECANCELED)
 		guest_explain(vm->guest, err);
 	return status;

@@ -294,8 +294,8 @@ static int call_with_filter(struct stand_in *stand_in, struct json_writer *write
 		stand_in->client, writer, bytes, n_bytes, stand_in->options.timeout, NULL, err);
 }
 
-int stand_in_create(struct stand_in *stand_in, const char *id, const char *config, bool exports,
-	const struct seccomp_filter *filter, struct error *err)
+int stand_in_create(struct stand_in *stand_in, const char *id, const char *bundle,
+	const char *config, bool exports, const struct seccomp_filter *filter, struct error *err)
 {
 	struct json_writer writer;
 	int status = protocol_begin(&writer, "op", "create", err);
@@ -303,6 +303,7 @@ int stand_in_create(struct stand_in *stand_in, const char *id, const char *confi
 	if (status < 0)
 		return status;
 	json_write_string_member(&writer, "id", id);
+	json_write_string_member(&writer, "bundle", bundle);
 	json_write_string_member(&writer, "config", config);
 	json_write_bool_member(&writer, "exports", exports);
 	status = call_with_filter(stand_in, &writer, filter, err);

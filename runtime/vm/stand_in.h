@@ -32,8 +32,8 @@ int stand_in_new(const struct stand_in_options *options, struct stand_in **ret, 
 void stand_in_free(struct stand_in *stand_in);
 
 /* The guest's container `id`, up to its start gate; `exports`: it has files of the host's. */
-int stand_in_create(struct stand_in *stand_in, const char *id, const char *config, bool exports,
-	const struct seccomp_filter *filter, struct error *err);
+int stand_in_create(struct stand_in *stand_in, const char *id, const char *bundle,
+	const char *config, bool exports, const struct seccomp_filter *filter, struct error *err);
 
 /* Opens its gate: its program is executed when it returns 0. */
 int stand_in_start(struct stand_in *stand_in, struct error *err);
