@@ -27,7 +27,7 @@ struct rootfs_options {
 	const char *cgroup_path; /* below the cgroup2 mount: what a cgroup mount shows without a
 				    cgroup namespace */
 	const char *notify_socket_directory; /* host directory to appear at /run/notify, or NULL */
-	bool keep_binds; /* for rootfs_export() */
+	bool keep_binds;		     /* for rootfs_export() */
 	/* The program's devices are another kernel's: none of the configuration's are made here. */
 	bool no_devices;
 };

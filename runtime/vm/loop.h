@@ -56,7 +56,7 @@ int loop_run(struct loop *loop, struct error *err);
 bool loop_turn(struct loop *loop);
 
 /*
- * From any thread: loop_run() returns as soon as the function it is in has returned; the next one at
- * once, where none is running. loop_run() may be called again afterwards.
+ * From any thread: loop_run() returns as soon as the function it is in has returned; the next one
+ * at once, where none is running. loop_run() may be called again afterwards.
  */
 void loop_stop(struct loop *loop);
