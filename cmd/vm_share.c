@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
@@ -52,17 +51,6 @@ static int parse_share(const char *text, struct share *ret, struct error *err)
 	return 0;
 }
 
-/* The server keeps files open for the guest, as many as the hard limit allows. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 static int new_server(
 	const struct share *share, unsigned int memory, struct fuse_server **ret, struct error *err)
 {
@@ -73,7 +61,6 @@ static int new_server(
 
 	if (fd < 0)
 		return error_set(err, errno, "open %s", share->directory);
-	raise_file_limit();
 	r = fuse_server_new(&options, ret, err);
 	if (r < 0)
 		return r;

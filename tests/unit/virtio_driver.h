@@ -223,7 +223,7 @@ static inline bool driver_take(
 		*ret_length = q->used_ring->ring[q->used % q->size].len;
 	q->used++;
 	/* The event index: interrupt me for the next one. */
-	q->avail->ring[q->size] = q->used;
+	__atomic_store_n(&q->avail->ring[q->size], q->used, __ATOMIC_RELAXED);
 	return true;
 }
 

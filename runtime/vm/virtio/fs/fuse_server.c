@@ -15,6 +15,8 @@
 #include "runtime/vm/virtio/fs/fuse_internal.h"
 
 #define NODES_DEFAULT 262144u
+#define FDS_MIN 64u
+#define FDS_LIMIT (1u << 20)
 #define MINOR_OLDEST 31u
 #define MINOR_NEWEST 38u
 #define PAGES_MAX (FUSE_TRANSFER_MAX / 4096)
@@ -29,11 +31,31 @@
 		FUSE_CACHE_SYMLINKS | FUSE_SUBMOUNTS | FUSE_HANDLE_KILLPRIV_V2 |          \
 		FUSE_SETXATTR_EXT | FUSE_INIT_EXT | CREATE_SUPPLEMENTARY_GROUP)
 
+/* As many as this process may have, less a reserve; the soft limit is raised for that. */
+static unsigned int default_fds(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return FDS_MIN;
+	if (limit.rlim_cur < limit.rlim_max) {
+		rlim_t before = limit.rlim_cur;
+
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+			limit.rlim_cur = before;
+	}
+	if (limit.rlim_cur > FDS_LIMIT)
+		return FDS_LIMIT;
+	return limit.rlim_cur > FDS_MIN + FUSE_FDS_RESERVE
+		? (unsigned int)limit.rlim_cur - FUSE_FDS_RESERVE
+		: FDS_MIN;
+}
+
 int fuse_server_new(
 	const struct fuse_server_options *options, struct fuse_server **ret, struct error *err)
 {
 	struct fuse_server *server = calloc(1, sizeof(*server));
-	struct rlimit limit;
 
 	if (server == NULL || fuse_nodes_init(server) < 0) {
 		fuse_server_free(server);
@@ -41,15 +63,7 @@ int fuse_server_new(
 	}
 	pthread_mutex_init(&server->lock, NULL);
 	server->nodes_max = options->nodes_max > 0 ? options->nodes_max : NODES_DEFAULT;
-	server->fds_max = options->fds_max;
-	if (server->fds_max == 0) {
-		server->fds_max = 1024 - FUSE_FDS_RESERVE;
-		if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 1024)
-			server->fds_max = (unsigned int)(limit.rlim_cur > 1u << 20
-							  ? 1u << 20
-							  : limit.rlim_cur) -
-				FUSE_FDS_RESERVE;
-	}
+	server->fds_max = options->fds_max > 0 ? options->fds_max : default_fds();
 	server->proc_self_fd = options->proc_self_fd;
 	if (server->proc_self_fd < 0)
 		server->proc_self_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -41,7 +41,7 @@ struct fuse_export_options {
 
 struct fuse_server_options {
 	unsigned int nodes_max; /* inodes that the client may know at once; 0 means 262144 */
-	unsigned int fds_max;	/* file descriptors in use at once; 0: what the limit leaves */
+	unsigned int fds_max;	/* file descriptors in use at once; 0: what the hard limit leaves */
 	int proc_self_fd; /* a directory fd of this process's /proc/self/fd, or negative: opened
 			     here */
 };
