@@ -130,6 +130,7 @@ static void write_annotations(struct json_writer *writer)
 	json_write_string_member(writer, "org.opencontainers.runc.checkpoint.enabled", "false");
 	json_write_string_member(writer, "caisson.version", cli_version);
 	json_write_string_member(writer, "caisson.commit", cli_commit);
+	json_write_string_member(writer, "caisson.isolations", "namespace,vm");
 	json_write_end(writer);
 }
 

@@ -10,6 +10,7 @@
 #include "lib/error.h"
 #include "lib/json_write.h"
 #include "runtime/container.h"
+#include "runtime/isolation.h"
 #include "runtime/ns/rootfs.h"
 
 /* The root file system's path as callers expect it: absolute. */
@@ -45,8 +46,12 @@ void write_state_members(struct json_writer *writer, struct container *container
 	json_write_string_member(writer, "isolation", state->isolation);
 	json_write_object_member(writer, "annotations");
 	for (size_t i = 0; state->annotations != NULL && i < state->annotations->count; i++)
-		json_write_string_member(writer, state->annotations->items[i].key,
-			state->annotations->items[i].value);
+		if (strcmp(state->annotations->items[i].key, ISOLATION_ANNOTATION) != 0)
+			json_write_string_member(writer, state->annotations->items[i].key,
+				state->annotations->items[i].value);
+	/* What was really used, for who reads the specification's members only. */
+	if (strcmp(state->isolation, "namespace") != 0)
+		json_write_string_member(writer, ISOLATION_ANNOTATION, state->isolation);
 	json_write_end(writer);
 }
 

@@ -39,7 +39,8 @@ teardown_file() {
 test_setup() {
 	limit=120
 	# In each script: ctr, and how a container of the runtime under test is run.
-	ctr='cd /tmp; start() { ctr run --runtime io.containerd.runc.v2 --runc-binary $CAISSON "$@"; }; image=localhost/busybox:latest;'
+	[[ $ISOLATION != vm ]] || engine='CAISSON=$T/caisson-vm;'
+	ctr=${engine-}'cd /tmp; start() { ctr run --runtime io.containerd.runc.v2 --runc-binary $CAISSON "$@"; }; image=localhost/busybox:latest;'
 }
 
 test_teardown() {

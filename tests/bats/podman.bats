@@ -22,7 +22,8 @@ setup_file() {
 test_setup() {
 	limit=150
 	# In each script: podman with the runtime under test.
-	podman='cd /tmp; p() { podman --runtime $CAISSON "$@"; }; p_run() { p run --network none "$@"; };'
+	[[ $ISOLATION != vm ]] || engine='CAISSON=$T/caisson-vm;'
+	podman=${engine-}'cd /tmp; p() { podman --runtime $CAISSON "$@"; }; p_run() { p run --network none "$@"; };'
 }
 
 test_teardown() {

@@ -61,7 +61,7 @@ one_line() {
 @test "state says vm" {
 	sleeping
 	caisson state "$id"
-	json '.isolation == "vm"'
+	json '.isolation == "vm" and .annotations["caisson.isolation"] == "vm"'
 }
 
 @test "an annotation raises the isolation where the settings allow it, never lowers it" {
