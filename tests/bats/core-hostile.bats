@@ -156,8 +156,8 @@ only_user_1000() {
 		b="$bundle/a b
 c"; mkdir -p "$b" && cp config.json "$b/"
 		c() { "$CAISSON" --root "$long" $flags "$@"; }
-		c run --bundle "$b" $id && c create -b "$b" $id && c start $id && c state $id | grep -c "a b.nc"; c delete --force $id && c list -q'
-	is "$output" $'ran\nran\n1'
+		c run --bundle "$b" $id && c create -b "$b" $id && c start $id && c state $id | grep -c "a b.nc"; stopped() { c state $id | grep -q stopped; }; eventually stopped; c delete --force $id && c list -q'
+	is "$(sort <<<"$output")" $'1\nran\nran'
 }
 
 @test "annotations of megabytes, quoted or not: created and deleted, or refused whole" {
@@ -195,6 +195,14 @@ c"; mkdir -p "$b" && cp config.json "$b/"
 @test "sd_notify: a container cannot write to the directory of its notify socket" {
 	container 'true'
 	program sh -c 'ln -s /etc/passwd /run/notify/x 2>/dev/null && echo planted; mkdir /run/notify/d 2>/dev/null && echo planted; tool notify READY=1'
+	target 'cd $bundle && { tool notify-listen $bundle/n 1 >out & } && eventually test -S n && NOTIFY_SOCKET=$bundle/n caisson run $id; eventually grep READY=1 out; kill $! 2>/dev/null; true'
+	is "$output" 'READY=1'
+}
+
+@test "sd_notify: from a user namespace, by a user who is not root" {
+	user_namespace
+	config '.process.user = {uid: 1000, gid: 1000}'
+	program sh -c 'tool notify READY=1'
 	target 'cd $bundle && { tool notify-listen $bundle/n 1 >out & } && eventually test -S n && NOTIFY_SOCKET=$bundle/n caisson run $id; eventually grep READY=1 out; kill $! 2>/dev/null; true'
 	is "$output" 'READY=1'
 }
