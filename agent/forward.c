@@ -93,7 +93,7 @@ static _Noreturn void serve(int connection, uint16_t port)
 void forward_accept(int listener)
 {
 	for (;;) {
-		struct sockaddr_vm peer;
+		struct sockaddr_vm peer = { 0 };
 		socklen_t length = sizeof(peer);
 		_cleanup_close_ int connection = accept4(
 			listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC);

@@ -156,17 +156,17 @@ static void look_at_user_namespaces(struct doctor_report *report, bool rootless)
 static void look_at_namespaces(struct doctor_report *report, bool rootless)
 {
 	static const struct {
-		int flag;
 		const char *name;
+		int flag;
 		bool needed;
 	} kinds[] = {
-		{ CLONE_NEWNS, "mount", true },
-		{ CLONE_NEWPID, "pid", true },
-		{ CLONE_NEWNET, "network", true },
-		{ CLONE_NEWIPC, "ipc", true },
-		{ CLONE_NEWUTS, "uts", true },
-		{ CLONE_NEWCGROUP, "cgroup", false },
-		{ CLONE_NEWTIME, "time", false },
+		{ "mount", CLONE_NEWNS, true },
+		{ "pid", CLONE_NEWPID, true },
+		{ "network", CLONE_NEWNET, true },
+		{ "ipc", CLONE_NEWIPC, true },
+		{ "uts", CLONE_NEWUTS, true },
+		{ "cgroup", CLONE_NEWCGROUP, false },
+		{ "time", CLONE_NEWTIME, false },
 	};
 	char missing[128] = "";
 	bool needed = false;

@@ -29,7 +29,7 @@ static int listen_everywhere(uint16_t *ret_port, struct error *err)
 	const struct sockaddr_in6 any6 = { .sin6_family = AF_INET6 };
 	const struct sockaddr_in any = { .sin_family = AF_INET };
 	const int flags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, no = 0;
-	struct sockaddr_in6 bound;
+	struct sockaddr_in6 bound = { 0 };
 	socklen_t length = sizeof(bound);
 	_cleanup_close_ int fd = socket(AF_INET6, flags, 0);
 	bool inet6 = fd >= 0 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)) == 0 &&
@@ -235,7 +235,7 @@ int net_forward_make(int *ret_listener, int *ret_rules, struct error *err)
 int net_forward_port(int connection)
 {
 	/* The option's number is the same in both families (IP6T_SO_ORIGINAL_DST). */
-	struct sockaddr_in6 to;
+	struct sockaddr_in6 to = { 0 };
 	socklen_t length = sizeof(to);
 
 	if (getsockopt(connection, SOL_IP, SO_ORIGINAL_DST, &to, &length) < 0) {

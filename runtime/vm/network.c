@@ -214,7 +214,7 @@ static int receive(int channel, void *data, size_t size, int *fds, size_t *n_fds
 		return (int)received;
 	if ((size_t)received == size)
 		return 0;
-	while (*n_fds > 0)
+	while (fds != NULL && *n_fds > 0)
 		close(fds[--*n_fds]);
 	return error_say(err, EPIPE, "the process that sets up the network ended unexpectedly");
 }
