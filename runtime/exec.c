@@ -446,6 +446,8 @@ static int clone_inside(struct container_process *joining, struct error *err)
 		be_new_process(joining);
 	if (pid_namespace)
 		setns(own, CLONE_NEWPID);
+	if (pid < 0 && joining->cgroup >= 0 && (clone_errno == EBUSY || clone_errno == EOPNOTSUPP))
+		return cgroup_entry_error(joining->cgroup, clone_errno, err);
 	if (pid < 0)
 		return error_set(err, clone_errno, "make a process in container %s",
 			joining->container->state.id);

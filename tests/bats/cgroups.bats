@@ -220,6 +220,16 @@ files() {
 	like "$output" 'gone$'
 }
 
+@test "exec: a container whose cgroup hands controllers down, with all its processes below" {
+	all_capabilities
+	config '.mounts |= map(if .destination == "/sys/fs/cgroup" then .options -= ["ro"] else . end)'
+	program sh -c 'cd /sys/fs/cgroup && mkdir a b && echo $$ >a/cgroup.procs && echo +memory +pids >cgroup.subtree_control && touch /dev/shm/ready; sleep 1000'
+	try target 'cd $bundle && caisson run -d $id && eventually test -e /proc/$(pid_of $id)/root/dev/shm/ready && caisson exec $id cat /proc/self/cgroup && caisson exec --cgroup b $id cat /proc/self/cgroup &&
+		caisson update --pids-limit 9 $id && cat $(cgroup_of $(pid_of $id))/../pids.max; caisson pause $id && caisson resume $id && echo resumed; caisson exec --cgroup . $id true'
+	is "$output" $'0::/a\n0::/b\n9\nresumed'
+	refused 'no process may enter, for it hands controllers down'
+}
+
 @test "delete: cgroups that the container made go with it, deep ones too" {
 	all_capabilities
 	config '.mounts |= map(if .destination == "/sys/fs/cgroup" then .options -= ["ro"] else . end)'

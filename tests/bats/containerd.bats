@@ -98,7 +98,10 @@ test_teardown() {
 	target "$ctr"'ctr container rm one 2>/dev/null; ctr task ls -q'
 }
 
-@test "ctr run with SystemdCgroup" {
-	target "$ctr"'start --rm --runc-systemd-cgroup --cgroup system.slice:caisson:$id $image one sh -c "echo in a scope"'
-	is "$output" 'in a scope'
+@test "ctr run with SystemdCgroup: a scope with limits, which ends with the container" {
+	target "$ctr"'start -d --runc-systemd-cgroup --cgroup system.slice:caisson:$id --memory-limit 67108864 --cpus 0.5 $image one sleep 1000
+		unit=caisson-$id.scope; systemctl show -P MemoryMax $unit; systemctl daemon-reload; cat /sys/fs/cgroup/system.slice/$unit/memory.max /sys/fs/cgroup/system.slice/$unit/cpu.max
+		ctr task exec --exec-id e1 one grep -c $unit /proc/self/cgroup; ctr task metrics one | grep -c "^memory.usage_in_bytes\|^memory.usage "; ctr task kill -s KILL one; eventually sh -c "ctr task ls | grep -q STOPPED"; ctr task rm one 2>/dev/null; ctr container rm one
+		systemctl show -P LoadState $unit; [ -d /sys/fs/cgroup/system.slice/$unit ] || echo gone'
+	is "$output" $'67108864\n67108864\n50000 100000\n1\n1\nnot-found\ngone'
 }
