@@ -57,11 +57,14 @@ int fuse_server_new(
 {
 	struct fuse_server *server = calloc(1, sizeof(*server));
 
-	if (server == NULL || fuse_nodes_init(server) < 0) {
+	if (server == NULL)
+		return error_set(err, ENOMEM, "make a file server");
+	server->proc_self_fd = -EBADF;
+	pthread_mutex_init(&server->lock, NULL);
+	if (fuse_nodes_init(server) < 0) {
 		fuse_server_free(server);
 		return error_set(err, ENOMEM, "make a file server");
 	}
-	pthread_mutex_init(&server->lock, NULL);
 	server->nodes_max = options->nodes_max > 0 ? options->nodes_max : NODES_DEFAULT;
 	server->fds_max = options->fds_max > 0 ? options->fds_max : default_fds();
 	server->proc_self_fd = options->proc_self_fd;
