@@ -299,6 +299,8 @@ static int publish(struct creation *creation, struct error *err)
 		status = send_pidfd(options->pidfd_socket, creation->pidfd, err);
 	if (status < 0)
 		return status;
+	log_debug("container %s: process %d, isolation %s, cgroup %s", options->id, creation->pid,
+		container->isolation->name, creation->cgroup.path);
 	status = channel_send(creation->init.channel[0], CHANNEL_GO, 0, NULL, -EBADF);
 	return status < 0 ? error_set(err, -status, "let the container's process go on") : 0;
 }
