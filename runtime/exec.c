@@ -144,6 +144,9 @@ static int enter(struct container_process *joining, struct error *err)
 		return error_set(err, errno, "make a process in the container's pid namespace");
 	if (pid > 0)
 		_exit(channel_send(joining->channel[1], CHANNEL_PID, pid, NULL, -EBADF) < 0);
+	/* The session is still that of the one in between, and a terminal is for its leader. */
+	if (setsid() < 0)
+		return error_set(err, errno, "make a session");
 	/* Whatever it says next is about this process, not about the one in between. */
 	return channel_wait_go(joining->channel[1], err);
 }

@@ -162,7 +162,7 @@ binary_hash() {
 	sleeping
 	target 'for n in 3 4 5 6 7 8 9 10 11 12 13 14; do caisson exec --cwd /proc/self/fd/$n $id sh -c "cat ../../../../../tmp/t/target.sh 2>/dev/null; true" 2>/dev/null; done; ls -l /proc/$(pid_of $id)/fd | grep -c " [3-9] -> \| [0-9][0-9] -> "; true'
 	unlike "$output" 'SPDX'
-	is "${output##*$'\n'}" 0
+	vm_differs 'the descriptors are the monitor'"'"'s, which runs no program' || is "${output##*$'\n'}" 0
 	target 'caisson exec $id sh -c "ln -s /proc/self/fd/7/ /dev/shm/cwd"; for n in 3 4 5 6 7 8 9; do caisson exec $id ln -sfn /proc/self/fd/$n /dev/shm/cwd; caisson exec --cwd /dev/shm/cwd $id sh -c "cat ../../../../../tmp/t/target.sh 2>/dev/null; true" 2>/dev/null; done; true'
 	unlike "$output" 'SPDX'
 }

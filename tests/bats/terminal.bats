@@ -118,6 +118,14 @@ terminal() {
 	like "$stderr" 'modes: same'
 }
 
+@test "exec -t into a user namespace: a controlling terminal there too" {
+	user_namespace
+	sleeping
+	try target 'tool pty $CAISSON --root $ROOT $flags exec -t $id sh -c "tty; echo >/dev/tty && exit 4"'
+	is "$status" 4
+	like "$output" '/dev/pts/'
+}
+
 @test "exec --console-socket --detach: the terminal goes to the socket" {
 	sleeping
 	target 'cd $bundle && { tool console $bundle/s >$bundle/out & } && eventually test -S s && caisson exec --tty --detach --console-socket $bundle/s --pid-file $bundle/p $id sh -c "tty; echo done" && wait && cat out'
