@@ -254,6 +254,27 @@ static void test_reset_forgets_and_starts_again(void **state)
 	}
 }
 
+static void test_a_pause_for_a_snapshot_keeps_what_is_open(void **state)
+{
+	static struct virtio_mmio_state saved;
+	struct fuse_read_in in = { .size = 10 };
+	struct fuse_entry_out entry;
+	struct request r;
+
+	(void)state;
+	create("f", &entry, &in.fh);
+	virtio_mmio_save(&driver.slot, &saved);
+	r = prepare(FUSE_READ, entry.nodeid, &in, sizeof(in), NULL, 0, 64);
+	send(1, &r);
+	driver_kick(&driver, 1);
+	usleep(10000);
+	assert_false(driver_take(&driver, 1, NULL, NULL));
+	assert_int_equal(virtio_mmio_continue(&driver.slot, &saved), 0);
+	driver_wait(&driver, 1, NULL);
+	assert_int_equal(error_of(&r), 0);
+	assert_int_equal(fuse_server_usage(server).handles, 1);
+}
+
 static void test_a_request_without_room_for_an_answer(void **state)
 {
 	struct request r = prepare(FUSE_LOOKUP, export_id, NULL, 0, "x", 2, 0);
@@ -276,6 +297,7 @@ int main(void)
 		TEST(test_many_at_once),
 		TEST(test_forget_has_no_answer_but_its_buffers_come_back),
 		TEST(test_reset_forgets_and_starts_again),
+		TEST(test_a_pause_for_a_snapshot_keeps_what_is_open),
 		TEST(test_a_request_without_room_for_an_answer),
 	};
 

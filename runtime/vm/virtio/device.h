@@ -55,8 +55,9 @@ struct virtio_device_operations {
 
 	/*
 	 * The device's own part of a snapshot, beyond features, queues and configuration: save
-	 * stops I/O, as reset does, and returns the number of bytes it wrote into `state` (of
-	 * VIRTIO_DEVICE_STATE_MAX); restore is called before activate.
+	 * stops I/O and returns the number of bytes it wrote into `state` (of
+	 * VIRTIO_DEVICE_STATE_MAX); a device without it is reset. restore is called before
+	 * activate, in the same process as save or in another one.
 	 */
 	size_t (*save)(struct virtio_device *device, void *state);
 	int (*restore)(struct virtio_device *device, const void *state, size_t size);

@@ -105,15 +105,31 @@ static int fs_activate(struct virtio_device *device)
 	return 0;
 }
 
-static void fs_reset(struct virtio_device *device)
+static void stop_threads(struct fs *fs)
 {
-	struct fs *fs = (struct fs *)device;
-
 	for (unsigned int i = 0; i < fs->thread_count; i++)
 		atomic_store(&fs->threads[i].worker.stop, true);
 	for (unsigned int i = 0; i < fs->thread_count; i++)
 		virtio_worker_stop(&fs->threads[i].worker);
+}
+
+static void fs_reset(struct virtio_device *device)
+{
+	struct fs *fs = (struct fs *)device;
+
+	stop_threads(fs);
 	fs->stale = true;
+}
+
+/*
+ * What the server knows is names and open files of this process: it goes on from there in the same
+ * process, and cannot in another one.
+ */
+static size_t fs_save(struct virtio_device *device, void *state)
+{
+	(void)state;
+	stop_threads((struct fs *)device);
+	return 0;
 }
 
 static void fs_destroy(struct virtio_device *device)
@@ -136,6 +152,7 @@ static const struct virtio_device_operations fs_operations = {
 	.id = VIRTIO_ID_FS,
 	.activate = fs_activate,
 	.reset = fs_reset,
+	.save = fs_save,
 	.destroy = fs_destroy,
 };
 

@@ -481,9 +481,10 @@ void virtio_mmio_save(struct virtio_mmio *slot, struct virtio_mmio_state *ret)
 	if (device != NULL) {
 		pthread_mutex_lock(&device->lock);
 		if (device->operations->save != NULL)
-			ret->device_state_size = device->operations->save(
+			ret->device_state_size = (uint32_t)device->operations->save(
 				device, ret->device_state);
-		device->operations->reset(device);
+		else
+			device->operations->reset(device);
 		device->active = false;
 		pthread_mutex_unlock(&device->lock);
 		ret->device_id = device->operations->id;
