@@ -41,6 +41,18 @@ void netlink_put(struct netlink_request *request, uint16_t type, const void *dat
 	request->header.nlmsg_len = (uint32_t)(at + RTA_SPACE(size));
 }
 
+struct nlmsghdr *netlink_next(struct nlmsghdr *message, unsigned int *left)
+{
+	size_t step = NLMSG_ALIGN((size_t)message->nlmsg_len);
+
+	/* The last one may end before its padding, where NLMSG_NEXT() would wrap around. */
+	if (step >= *left)
+		return NULL;
+	*left -= (unsigned int)step;
+	message = (struct nlmsghdr *)((char *)message + step);
+	return NLMSG_OK(message, *left) ? message : NULL;
+}
+
 size_t netlink_nest(struct netlink_request *request, uint16_t type)
 {
 	size_t at = NLMSG_ALIGN(request->header.nlmsg_len);
@@ -134,8 +146,8 @@ int netlink_call(int fd, struct netlink_request *request,
 		if (received < 0)
 			return -errno;
 		unsigned int left = (unsigned int)received;
-		for (struct nlmsghdr *m = &answer.header; NLMSG_OK(m, left);
-			m = NLMSG_NEXT(m, left)) {
+		struct nlmsghdr *first = NLMSG_OK(&answer.header, left) ? &answer.header : NULL;
+		for (struct nlmsghdr *m = first; m != NULL; m = netlink_next(m, &left)) {
 			if (is_end(m, &result))
 				return result;
 			int status = each != NULL ? each(m, data) : 0;

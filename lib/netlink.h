@@ -35,6 +35,12 @@ void netlink_begin(struct netlink_request *request, uint16_t type, uint16_t flag
 void netlink_put(struct netlink_request *request, uint16_t type, const void *data, size_t size);
 
 /*
+ * Walks through the messages of one answer: `*left` bytes from `message` on. The first one is
+ * checked by NLMSG_OK(), the next one here. Returns NULL behind the last.
+ */
+struct nlmsghdr *netlink_next(struct nlmsghdr *message, unsigned int *left);
+
+/*
  * Opens an attribute that holds attributes: what netlink_put() adds until netlink_end() lies in it.
  * Returns what netlink_end() is given.
  */

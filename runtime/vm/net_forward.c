@@ -196,8 +196,8 @@ static int send_batch(int fd, struct netlink_request requests[static MESSAGES])
 		if (received < 0 && errno != EINTR)
 			return -errno;
 		unsigned int left = received < 0 ? 0 : (unsigned int)received;
-		for (struct nlmsghdr *m = &answer.header; NLMSG_OK(m, left);
-			m = NLMSG_NEXT(m, left)) {
+		struct nlmsghdr *first = NLMSG_OK(&answer.header, left) ? &answer.header : NULL;
+		for (struct nlmsghdr *m = first; m != NULL; m = netlink_next(m, &left)) {
 			const struct nlmsgerr *result = NLMSG_DATA(m);
 
 			if (m->nlmsg_type != NLMSG_ERROR)

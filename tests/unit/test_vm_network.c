@@ -96,7 +96,10 @@ static int set_up(void **state)
 		"ip route add 100.64.0.0/10 dev eth0 table 77 && "
 		"ip -6 route add default via fd00::1 && "
 		"ip neigh add 10.1.2.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent && "
-		"ip neigh add 10.1.2.8 lladdr 02:00:00:00:00:08 dev eth0 nud reachable");
+		"ip neigh add 10.1.2.8 lladdr 02:00:00:00:00:08 dev eth0 nud reachable && "
+		/* The kernel gives it its link-local address once it has seen the carrier. */
+		"for i in $(seq 100); do ip -6 addr show dev eth0 | grep -q fe80 && exit 0; sleep "
+		"0.05; done; exit 1");
 	return setns(home, CLONE_NEWNET) < 0 ? -1 : status;
 }
 
