@@ -334,6 +334,7 @@ load lib/common.bash
 	config '.process.cwd = "/var"'
 	container pwd
 	is "$output" /var
+	own_rootfs
 	config '.process.cwd = "/does/not/exist"'
 	container pwd
 	((status != 0)) || is "$output" /does/not/exist
