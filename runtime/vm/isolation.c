@@ -302,8 +302,7 @@ static int become(struct container_init *init, struct error *err)
 	const struct vm_size size = vm_size(init->config, init->runtime->vm);
 	_cleanup_free_ char *parameters = NULL;
 
-	if (append_parameters(&parameters, &init->runtime->vm->kernel_parameters) < 0 ||
-		append_parameters(&parameters, &init->config->vm.kernel_parameters) < 0)
+	if (append_parameters(&parameters, &init->runtime->vm->kernel_parameters) < 0)
 		return error_set(err, ENOMEM, "virtual machine");
 	const struct guest_options options = {
 		.kernel_parameters = parameters,

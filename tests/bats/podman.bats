@@ -72,8 +72,10 @@ test_teardown() {
 @test "podman create, init, start, top, stats, update" {
 	target "$podman"'p create --network none --name box busybox sleep 1000 >/dev/null; p init box; p inspect --format "{{.State.Status}}" box; p start box; p top box comm; p stats --no-stream --format "{{.Name}} {{.PIDs}}" box; p exec box true && echo execs'
 	like "$output" 'initialized'
-	like "$output" 'sleep'
-	like "$output" 'box 1'
+	if ! vm_differs 'what the host sees is the monitor and its threads'; then
+		like "$output" 'sleep'
+		like "$output" 'box 1'
+	fi
 	like "$output" 'execs'
 }
 
