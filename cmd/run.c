@@ -47,7 +47,7 @@ static int start(struct created_container *created, const struct bundle *bundle,
 	const char *host = bundle->options.notify_socket;
 	int status = 0;
 
-	if (host != NULL)
+	if (host != NULL && created->container.state.notify)
 		status = notify_open(created->container.dir, host, notify, err);
 	if (status == 0)
 		status = container_start_attached(created, err);

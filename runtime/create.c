@@ -57,7 +57,11 @@ static int fill_state(struct creation *creation, struct error *err)
 		return error_set(err, ENOMEM, "create container %s", options->id);
 	state->isolation = container->isolation->name;
 	state->owner = geteuid();
-	state->notify = options->notify_socket != NULL;
+	/* A Unix socket lives in one kernel: nobody would ever hear of the program. */
+	state->notify = options->notify_socket != NULL && !container->isolation->exports;
+	if (options->notify_socket != NULL && !state->notify)
+		log_warning("NOTIFY_SOCKET does not reach into a virtual machine: nothing is "
+			    "waited for");
 	state->annotations = &container->config.annotations;
 	if (container->config.linux.intel_rdt.set) {
 		const char *group = container->config.linux.intel_rdt.clos_id;
