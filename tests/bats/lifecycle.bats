@@ -217,7 +217,7 @@ load lib/common.bash
 	sleeping
 	try caisson delete "$id"
 	refused 'running|stopped'
-	target 'pid=$(pid_of $id) && c=$(cgroup_of $pid) && caisson delete --force $id && [ ! -e /proc/$pid ] && [ ! -d $c ] && echo gone'
+	target 'pid=$(pid_of $id) && c=$(cgroup_of $pid) && caisson delete --force $id && [ ! -d $c ] && eventually [ ! -e /proc/$pid ] && echo gone'
 	is "$output" gone
 }
 
