@@ -104,6 +104,15 @@ int vm_start(struct container *container, struct error *err)
 	if (status < 0)
 		return status;
 	_cleanup_close_ int netns = open_namespace(container, err);
+	/*
+	 * An ordinary user may not look into a process that has gone into a user namespace of its
+	 * own; nor could anybody with no more rights have put an interface there.
+	 */
+	if (netns == -EACCES && container->runtime->rootless) {
+		if (err != NULL)
+			*err = ERROR_INIT;
+		return 0;
+	}
 	if (netns < 0)
 		return netns;
 	unsigned int queues = vm_size(&container->config, container->runtime->vm).cpus;

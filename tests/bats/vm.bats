@@ -234,3 +234,19 @@ one_line() {
 	try target 'cd $bundle && exec 3</dev/null && caisson run --preserve-fds 1 $id'
 	refused 'preserve-fds'
 }
+
+@test "an ordinary user who may open /dev/kvm runs one too; who may not is told the group" {
+	program sh -c 'id -u; uname -r'
+	config '.linux.namespaces += [{type: "user"}]
+		| .linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}]
+		| .linux.gidMappings = [{containerID: 0, hostID: 1000, size: 1}]
+		| .mounts |= map(select(.destination != "/sys/fs/cgroup"))
+		| (.mounts[] | select(.destination == "/dev/pts") | .options) = ["nosuid", "noexec"]'
+	try target 'mkdir -p $bundle/state && chown -R 1000:1000 $bundle && chmod 711 $T $T/bundles && cd $bundle
+		user() { setpriv --reuid 1000 --regid 1000 --clear-groups "$CAISSON" --root $bundle/state $flags --cgroup-manager disabled "$@"; }
+		mode=$(stat -c %a /dev/kvm); chmod 666 /dev/kvm; user run $id; chmod 600 /dev/kvm; user run $id; s=$?
+		chmod $mode /dev/kvm; ls -A state; exit $s'
+	like "$output" '^0.*guest'
+	refused 'kvm'
+	one_line
+}
