@@ -249,7 +249,7 @@ static void statistics_are_read(void)
 	struct cgroup_stats stats = { 0 };
 	struct error err = ERROR_INIT;
 
-	while (stats.memory.usage < bytes) {
+	while (stats.memory.usage < bytes || stats.cpu.usage == 0) {
 		cgroup_stats_free(&stats);
 		usleep(1000);
 		CHECK_OK(cgroup_stats_read(made.fd, &stats, &err));
