@@ -138,7 +138,7 @@ static int op_stream(struct request *request, struct error *err)
 
 static int op_create(struct request *request, struct error *err)
 {
-	const struct seccomp_filter *filter;
+	const struct seccomp_filter *filter = NULL;
 	struct seccomp_filter storage;
 	const char *id = NULL, *bundle = NULL, *config = NULL;
 	int status = need_process(request, err);
@@ -169,7 +169,7 @@ static int op_start(struct request *request, struct error *err)
 static int op_exec(struct request *request, struct error *err)
 {
 	_cleanup_(arena_free) struct arena arena = { 0 };
-	const struct seccomp_filter *filter;
+	const struct seccomp_filter *filter = NULL;
 	struct seccomp_filter storage;
 	struct oci_process program = { 0 };
 	const char *id = NULL, *text = NULL;

@@ -184,7 +184,7 @@ int process_exec(struct guest_process *process, const struct runtime *runtime, c
 {
 	_cleanup_(container_close) struct container container = { .dir = -EBADF };
 	_cleanup_(pipes_close) struct pipes pipes;
-	struct exec_process executed;
+	struct exec_process executed = { 0 };
 	int status = pipes_open(&pipes, err);
 
 	if (status < 0)

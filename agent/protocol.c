@@ -231,7 +231,7 @@ int protocol_send(int connection, struct json_writer *writer, const void *bytes,
 	struct error *err)
 {
 	_cleanup_free_ unsigned char *packet = NULL;
-	size_t length;
+	size_t length = 0;
 	int status = protocol_pack(writer, bytes, n_bytes, &packet, &length, err);
 
 	return status < 0 ? status : send_all(connection, packet, length, err);

@@ -16,13 +16,12 @@ extern const struct isolation namespace_isolation, vm_isolation;
 
 const struct isolation *isolation_find(const char *name)
 {
-	static const struct isolation *const all[] = { &namespace_isolation, &vm_isolation };
+	static const struct isolation *const all[] = { &namespace_isolation, &vm_isolation, NULL };
+	const struct isolation *const *isolation = all;
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		if (strcmp(all[i]->name, name) == 0)
-			return all[i];
-	}
-	return NULL;
+	while (*isolation != NULL && strcmp((*isolation)->name, name) != 0)
+		isolation++;
+	return *isolation;
 }
 
 int container_open(

@@ -55,8 +55,8 @@ int process_identify(pid_t pid, struct process_identity *ret, struct error *err)
 
 bool process_is_alive(const struct process_identity *process)
 {
-	unsigned long long start;
-	char letter;
+	unsigned long long start = 0;
+	char letter = 'X';
 
 	if (process->pid <= 0 || read_stat(process->pid, &letter, &start) < 0)
 		return false;

@@ -81,7 +81,7 @@ int vm_exec_run(struct container_process *process, struct error *err)
 		.terminal = process->options->process->terminal,
 		.timeout = (int)process->container->runtime->vm->timeout * 1000,
 	};
-	struct stand_in *stand_in;
+	struct stand_in *stand_in = NULL;
 	int status = loop_new(&options.loop, err);
 
 	if (status == 0)

@@ -28,7 +28,7 @@ static void pump(int master, const char *input)
 		char buffer[4096];
 		ssize_t count;
 
-		if (poll(&fd, 1, started && input != NULL ? 500 : -1) == 0) {
+		if (poll(&fd, 1, started && input != NULL ? 500 : -1) == 0 && input != NULL) {
 			if (write(master, input, strlen(input)) < 0)
 				return;
 			input = NULL;

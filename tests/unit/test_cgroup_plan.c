@@ -218,6 +218,7 @@ static void test_cpuset(void **state)
 	assert_string_equal(planned(), "cpuset.cpus=0-3,7");
 	resources.cpu.cpus = bad;
 	refused(EINVAL, "cpu.cpus: '0;1'");
+	resources.cpu.cpus = resources.cpu.mems = NULL;
 }
 
 static void test_pids(void **state)
