@@ -34,10 +34,14 @@ static int parse_share(const char *text, struct share *ret, struct error *err)
 {
 	char *rest = strdup(text), *word;
 
-	if (rest == NULL)
-		return error_set(err, ENOMEM, "--share %s", text);
+	if (rest == NULL) {
+		error_set(err, ENOMEM, "--share %s", text);
+		return -ENOMEM;
+	}
 	*ret = (struct share){ .text = rest, .tag = "share" };
-	ret->directory = strsep(&rest, ",");
+	/* strsep() gives NULL for NULL alone; text in front of the first comma is the directory. */
+	ret->directory = ret->text;
+	strsep(&rest, ",");
 	while ((word = strsep(&rest, ",")) != NULL) {
 		if (strcmp(word, "ro") == 0)
 			ret->options.read_only = true;

@@ -59,7 +59,7 @@ static void attach(unsigned int pairs)
 {
 	int fds[4];
 	struct net_options options = { .fds = fds, .pairs = pairs, .mtu = 1500 };
-	struct virtio_device *device;
+	struct virtio_device *device = NULL;
 	struct error err = ERROR_INIT;
 
 	memcpy(options.mac, mac, 6);
