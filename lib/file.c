@@ -81,26 +81,48 @@ int write_all(int fd, const void *bytes, size_t length)
 	return 0;
 }
 
-int replace_file(
+/* Two writers of one process never meet here: whoever replaces holds the container's lock. */
+static void name_temporary(char *temporary, size_t size, const char *name)
+{
+	snprintf(temporary, size, ".%.60s.%d", name, getpid());
+}
+
+int stage_file(
 	int dir, const char *name, const char *text, size_t length, mode_t mode, struct error *err)
 {
 	char temporary[128];
 
-	/* Two writers of one process never meet here: whoever replaces holds the container's lock.
-	 */
-	snprintf(temporary, sizeof(temporary), ".%.60s.%d", name, getpid());
+	name_temporary(temporary, sizeof(temporary), name);
 	_cleanup_close_ int fd = openat(
 		dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return error_set(err, errno, "create %s", temporary);
 	int status = write_all(fd, text, length);
-	if (status == 0 && renameat(dir, temporary, dir, name) < 0)
-		status = -errno;
 	if (status < 0) {
 		unlinkat(dir, temporary, 0);
 		return error_set(err, -status, "write %s", name);
 	}
 	return 0;
+}
+
+int commit_file(int dir, const char *name, struct error *err)
+{
+	char temporary[128];
+
+	name_temporary(temporary, sizeof(temporary), name);
+	if (renameat(dir, temporary, dir, name) == 0)
+		return 0;
+	int failure = errno;
+	unlinkat(dir, temporary, 0);
+	return error_set(err, failure, "write %s", name);
+}
+
+int replace_file(
+	int dir, const char *name, const char *text, size_t length, mode_t mode, struct error *err)
+{
+	int status = stage_file(dir, name, text, length, mode, err);
+
+	return status < 0 ? status : commit_file(dir, name, err);
 }
 
 int make_directories(const char *path, mode_t mode, struct error *err)

@@ -32,6 +32,14 @@ int write_all(int fd, const void *bytes, size_t length);
 int replace_file(
 	int dir, const char *name, const char *text, size_t length, mode_t mode, struct error *err);
 
+/*
+ * The same in two steps, for who has time now and not then: stage_file() writes the new text beside
+ * the file, commit_file() puts it in the file's place. By one process, one file at a time.
+ */
+int stage_file(
+	int dir, const char *name, const char *text, size_t length, mode_t mode, struct error *err);
+int commit_file(int dir, const char *name, struct error *err);
+
 /* Makes a directory and what is missing above it. One that exists is success. */
 int make_directories(const char *path, mode_t mode, struct error *err);
 

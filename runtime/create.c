@@ -283,9 +283,11 @@ static int spawn(struct creation *creation, struct error *err)
 		return pid;
 	creation->pid = pid;
 	/* On another processor than the one that mounts the container's file systems. */
-	return creation->cgroup_fd < 0
-		? 0
-		: cgroup_set_devices(creation->cgroup_fd, &creation->request, err);
+	if (creation->cgroup_fd >= 0)
+		status = cgroup_set_devices(creation->cgroup_fd, &creation->request, err);
+	if (status == 0 && !namespaces_needs_intermediate(&init->namespaces))
+		status = creation_stage(creation, err);
+	return status;
 }
 
 /* Makes the container known: pid file, state, pidfd, the terminal's master. */
@@ -293,10 +295,10 @@ static int publish(struct creation *creation, struct error *err)
 {
 	const struct create_options *options = creation->init.options;
 	struct container *container = creation->container;
-	int status = process_identify(creation->pid, &container->state.init, err);
+	int status = creation->staged ? 0 : creation_stage(creation, err);
 
 	if (status == 0)
-		status = state_write(container->dir, &container->state, err);
+		status = state_commit(container->dir, err);
 	if (status == 0 && options->pid_file != NULL)
 		status = write_pid_file(options->pid_file, creation->pid, err);
 	if (status == 0 && options->pidfd_socket != NULL)

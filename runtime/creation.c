@@ -120,6 +120,17 @@ static int adopt(struct creation *creation, pid_t pid, struct error *err)
 	return creation->pidfd < 0 ? error_set(err, errno, "open process %d", pid) : 0;
 }
 
+int creation_stage(struct creation *creation, struct error *err)
+{
+	struct container *container = creation->container;
+	int status = process_identify(creation->pid, &container->state.init, err);
+
+	if (status == 0)
+		status = state_stage(container->dir, &container->state, err);
+	creation->staged = status == 0;
+	return status;
+}
+
 /* The new process ended without an error of its own. */
 static int explain_end(struct creation *creation, struct error *err)
 {

@@ -25,9 +25,13 @@ struct creation {
 	int cgroup_fd;
 	int console_socket;
 	pid_t pid;
+	bool staged; /* the state with the process in it is written, and only to be put in place */
 	int pidfd;
 	int terminal; /* master, where the caller wants it */
 };
+
+/* Identifies the process that was made, and stages the state that is published with it. */
+int creation_stage(struct creation *creation, struct error *err);
 
 /*
  * Answers what the new process asks for until it is at its gate: mappings, hooks, the terminal, the

@@ -58,9 +58,6 @@ static const struct {
 	{ "time", CLONE_NEWTIME },
 };
 
-/* Inode number of the initial user namespace (PROC_USER_INIT_INO). */
-#define INITIAL_USER_NAMESPACE 0xEFFFFFFDU
-
 /* Joining one's own is no error and changes nothing, for who is privileged over it. */
 #define HARMLESS (CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
@@ -73,6 +70,9 @@ static int differing_namespaces(
 	const struct container *container, int *ret_flags, struct error *err)
 {
 	char path[32];
+	const struct oci_namespace *wanted = container->config.linux.namespaces;
+	bool own_mounts = wanted[OCI_NAMESPACE_MOUNT].set;
+	bool own_time = wanted[OCI_NAMESPACE_TIME].set;
 	bool may_join_all = false;
 	int flags = 0;
 
@@ -86,10 +86,12 @@ static int differing_namespaces(
 		int flag = namespace_files[i].flag;
 		struct stat a, b;
 
-		if (flag & HARMLESS && may_join_all) {
+		if (may_join_all && (flag & HARMLESS || (flag == CLONE_NEWNS && own_mounts))) {
 			flags |= flag;
 			continue;
 		}
+		if (may_join_all && flag == CLONE_NEWTIME && !own_time)
+			continue;
 		if (fstatat(theirs, name, &a, 0) < 0) {
 			if (errno == ENOENT && faccessat(ours, name, F_OK, 0) < 0)
 				continue; /* this kernel has no such kind */
@@ -101,7 +103,7 @@ static int differing_namespaces(
 			flags |= flag;
 		else if (flag == CLONE_NEWUSER)
 			may_join_all = container->runtime->privileged &&
-				b.st_ino == INITIAL_USER_NAMESPACE;
+				b.st_ino == RUNTIME_INITIAL_USER_NAMESPACE;
 	}
 	*ret_flags = flags;
 	return 0;
@@ -353,10 +355,9 @@ static int open_cgroup_of_init(struct container_process *joining)
 	return cgroup_open(&location, NULL);
 }
 
-static int check_running(const struct container *container, bool ignore_paused, struct error *err)
+static int check_running(const struct container *container, enum container_status status,
+	bool ignore_paused, struct error *err)
 {
-	enum container_status status = container_status(container);
-
 	if (status == CONTAINER_RUNNING || status == CONTAINER_CREATED ||
 		(status == CONTAINER_PAUSED && ignore_paused))
 		return 0;
@@ -477,15 +478,17 @@ static int publish(struct container_process *joining, struct error *err)
 static int exec_in(struct container_process *joining, struct error *err)
 {
 	struct container *container = joining->container;
-	int status = check_running(container, joining->options->ignore_paused, err);
-
+	joining->init = process_open(&container->state.init, err);
+	if (joining->init < 0)
+		return check_running(container, container_status(container), false, err) < 0
+			? -EINVAL
+			: joining->init;
+	int status = check_running(container, state_status_alive(container->dir, &container->state),
+		joining->options->ignore_paused, err);
 	if (status == 0)
 		status = container_load_config(container, err);
 	if (status < 0)
 		return status;
-	joining->init = process_open(&container->state.init, err);
-	if (joining->init < 0)
-		return joining->init;
 	status = prepare(joining, err);
 	if (status == 0)
 		status = channel_open(joining->channel, err);

@@ -22,10 +22,13 @@
 /* True in a user namespace that does not map every id to itself (user_namespaces(7)). */
 static bool in_user_namespace(void)
 {
-	_cleanup_close_ int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-	char text[128];
 	unsigned long inside, outside, count;
+	char text[128];
+	struct stat st;
 
+	if (stat("/proc/self/ns/user", &st) == 0 && st.st_ino == RUNTIME_INITIAL_USER_NAMESPACE)
+		return false;
+	_cleanup_close_ int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	ssize_t length = read(fd, text, sizeof(text) - 1);

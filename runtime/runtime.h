@@ -15,6 +15,9 @@ struct isolation;
 struct settings;
 struct settings_vm;
 
+/* The inode of /proc/self/ns/user for who is in the first one (the kernel's PROC_USER_INIT_INO). */
+#define RUNTIME_INITIAL_USER_NAMESPACE 0xEFFFFFFDU
+
 struct runtime {
 	int root; /* fd of the state root (--root), -EBADF while nothing was created below it */
 	char *root_path; /* absolute */

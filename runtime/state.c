@@ -148,8 +148,11 @@ enum container_status state_status(int dir, const struct state *state)
 {
 	if (state->init.pid == 0)
 		return process_is_alive(&state->creator) ? CONTAINER_CREATING : CONTAINER_STOPPED;
-	if (!process_is_alive(&state->init))
-		return CONTAINER_STOPPED;
+	return process_is_alive(&state->init) ? state_status_alive(dir, state) : CONTAINER_STOPPED;
+}
+
+enum container_status state_status_alive(int dir, const struct state *state)
+{
 	if (faccessat(dir, STATE_GATE, F_OK, 0) == 0)
 		return CONTAINER_CREATED;
 

@@ -82,6 +82,10 @@ void state_unlock(int dir);
 /* Writes state.json. */
 int state_write(int dir, const struct state *state, struct error *err);
 
+/* The same in two steps (stage_file(), commit_file()): the first while there is time. */
+int state_stage(int dir, const struct state *state, struct error *err);
+int state_commit(int dir, struct error *err);
+
 /*
  * Reads state.json. Where a creation was killed before it wrote one, `ret` is empty but for
  * the id: such a container can be deleted. -ENOTEMPTY for what is no container's directory.
@@ -104,6 +108,9 @@ int state_remove(const struct runtime *runtime, const char *id, int dir, struct 
 
 /* The status now. `dir` is the container's directory. */
 enum container_status state_status(int dir, const struct state *state);
+
+/* The same where the first process is known to be alive. */
+enum container_status state_status_alive(int dir, const struct state *state);
 
 /* "creating", "created", "running", "paused", "stopped". */
 const char *container_status_name(enum container_status status);

@@ -58,7 +58,7 @@ static void write_cgroup(struct json_writer *writer, const struct cgroup_locatio
 	json_write_end(writer);
 }
 
-int state_write(int dir, const struct state *state, struct error *err)
+int state_stage(int dir, const struct state *state, struct error *err)
 {
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
 	const char *text;
@@ -85,8 +85,20 @@ int state_write(int dir, const struct state *state, struct error *err)
 	if (status == 0 && length > STATE_MAX)
 		status = error_say(err, E2BIG, "annotations: too large");
 	if (status == 0)
-		status = replace_file(dir, STATE_FILE, text, length, 0600, err);
+		status = stage_file(dir, STATE_FILE, text, length, 0600, err);
 	return status < 0 ? error_prefix(err, "remember container %s", state->id) : 0;
+}
+
+int state_commit(int dir, struct error *err)
+{
+	return commit_file(dir, STATE_FILE, err);
+}
+
+int state_write(int dir, const struct state *state, struct error *err)
+{
+	int status = state_stage(dir, state, err);
+
+	return status < 0 ? status : state_commit(dir, err);
 }
 
 /* The document is our own: what is missing or of another type reads as empty. */
