@@ -58,7 +58,7 @@ static int fill_state(struct creation *creation, struct error *err)
 	state->isolation = container->isolation->name;
 	state->owner = geteuid();
 	/* A Unix socket lives in one kernel: nobody would ever hear of the program. */
-	state->notify = options->notify_socket != NULL && !container->isolation->exports;
+	state->notify = options->notify_socket != NULL && !container->isolation->own_kernel;
 	if (options->notify_socket != NULL && !state->notify)
 		log_warning("NOTIFY_SOCKET does not reach into a virtual machine: nothing is "
 			    "waited for");
@@ -192,8 +192,8 @@ static int prepare_rootfs(struct creation *creation, struct error *err)
 		.no_pivot = init->options->no_pivot,
 		.cgroup_path = creation->cgroup.path,
 		.notify_socket_directory = notify,
-		.keep_binds = init->isolation->exports,
-		.no_devices = init->isolation->exports,
+		.keep_binds = init->isolation->own_kernel,
+		.no_devices = init->isolation->own_kernel,
 	};
 	return rootfs_prepare(&options, &init->rootfs, err);
 }

@@ -460,6 +460,23 @@ static int clone_inside(struct container_process *joining, struct error *err)
 	return 0;
 }
 
+/* The new process inherits where it may run; the caller itself, perhaps an agent, goes back. */
+static int clone_on_initial_cpus(struct container_process *joining, struct error *err)
+{
+	const char *initial = joining->options->process->exec_cpu_affinity.initial;
+	cpu_set_t before;
+
+	if (initial == NULL)
+		return clone_inside(joining, err);
+	if (sched_getaffinity(0, sizeof(before), &before) < 0)
+		return error_set(err, errno, "process.execCPUAffinity.initial");
+	int status = affinity_set(initial, err);
+	if (status == 0)
+		status = clone_inside(joining, err);
+	sched_setaffinity(0, sizeof(before), &before);
+	return status;
+}
+
 static int publish(struct container_process *joining, struct error *err)
 {
 	const struct exec_options *options = joining->options;
@@ -493,9 +510,7 @@ static int exec_in(struct container_process *joining, struct error *err)
 	if (status == 0)
 		status = channel_open(joining->channel, err);
 	if (status == 0)
-		status = affinity_set(joining->options->process->exec_cpu_affinity.initial, err);
-	if (status == 0)
-		status = clone_inside(joining, err);
+		status = clone_on_initial_cpus(joining, err);
 	if (status == 0 && is_published(joining)) {
 		status = converse(joining, false, err);
 		if (status == 0)

@@ -30,9 +30,11 @@ struct settings;
 
 struct isolation {
 	const char *name; /* what --isolation and state say: "namespace", "vm" */
-	/* Its kernel is another one: it needs the host's files as trees (rootfs_export()), and no
-	 * devices. */
-	bool exports;
+	/*
+	 * Programs run under a kernel of their own: no device or Unix socket of this one reaches
+	 * them, and the host's files do as trees (rootfs_export()).
+	 */
+	bool own_kernel;
 	/*
 	 * A container that the host's root makes, and whose config.json has no user namespace, gets
 	 * one that maps every id to itself: its process holds no capability over the host.

@@ -404,7 +404,7 @@ static int run(struct container_init *init, struct error *err)
 
 const struct isolation vm_isolation = {
 	.name = "vm",
-	.exports = true,
+	.own_kernel = true,
 	.runs_start_hooks = true,
 	.user_namespace = true,
 	.prepare = prepare,
