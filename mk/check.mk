@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make check               everything: unit tests, bats on this host and in the test machine (root)
+# make check               everything: unit tests, bats on this host and in the test machine (root);
+#                          builds the guest kernel first (5 to 10 minutes, once: it is cached)
 # make check-unit          unit tests only
 # make check-host          bats on this host, in namespaces of their own
 # make check-machine       bats in the test machine
@@ -19,7 +20,7 @@ DOCUMENT_CHECKS = 'docs=make -s check-docs' 'install=make -s check-install'
 
 check-tools: all machine-tools test-tools
 
-check: check-tools $(UNIT_TESTS)
+check: check-tools guest-kernel $(UNIT_TESTS)
 	+@$(CHECK) unit $(DOCUMENT_CHECKS) host machine
 
 check-unit: $(UNIT_TESTS)
@@ -32,8 +33,7 @@ check-machine: check-tools
 	+@$(CHECK) machine
 
 # Each guest boots under emulation: about 5 s for one of some 200 tests.
-check-vm: check-tools
-	+@test -e $(BUILD)/guest/vmlinux || $(MAKE) -s guest-kernel
+check-vm: check-tools guest-kernel
 	+@ISOLATION=vm CAISSON=$(CAISSON) BUILD=$(BUILD) FILES="$(or $(FILES),$(VM_FILES))" tests/check machine
 
 # The files that say something about a virtual machine's container.
@@ -43,7 +43,7 @@ VM_FILES = $(filter-out %/cgroups.bats %/podman.bats %/containerd.bats %/rootles
 .PHONY: check check-tools check-unit check-host check-machine check-vm
 
 # What .ci/run calls: `check`, and each lint as one test.
-ci: check-tools $(UNIT_TESTS)
+ci: check-tools guest-kernel $(UNIT_TESTS)
 	+@$(CHECK) 'format=make -s format-check' 'cppcheck=make -s cppcheck' \
 		'clang=make -s CC=clang BUILD=build-clang' unit $(DOCUMENT_CHECKS) host machine
 

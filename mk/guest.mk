@@ -2,7 +2,11 @@
 #
 # make guest-kernel   build/guest/vmlinux and bzImage, from Debian's kernel source (cached)
 
-guest-kernel:
+GUEST_KERNEL := $(addprefix $(BUILD)/guest/,vmlinux bzImage System.map)
+
+guest-kernel: $(GUEST_KERNEL)
+
+$(GUEST_KERNEL) &: guest/kernel.config guest/build-kernel
 	guest/build-kernel -z -o $(BUILD)/guest/vmlinux
 
 .PHONY: guest-kernel
