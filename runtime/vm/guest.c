@@ -31,6 +31,8 @@
 #define AGENT "caisson-agent: "
 #define SPARE_SLOTS 4 /* for network cards and disks that come late */
 #define MEMORY_UNIT (UINT64_C(2) << 20)
+/* One that waits for a disk (a sync, a frozen file system) must not hold up the others. */
+#define FILE_THREADS 4
 
 /*
  * quiet: each line of the log costs accesses of the console. Without ACPI the way off is a reset
@@ -175,7 +177,7 @@ static int attach_vsock(struct guest *guest, int listener, struct error *err)
 static int attach_files(struct guest *guest, const struct guest_options *options, struct error *err)
 {
 	const struct fuse_server_options server = { .proc_self_fd = -EBADF };
-	const struct fs_options fs = { .tag = AGENT_EXPORTS_TAG, .threads = 1 };
+	const struct fs_options fs = { .tag = AGENT_EXPORTS_TAG, .threads = FILE_THREADS };
 	struct virtio_device *device;
 
 	if (options->n_exports == 0)
@@ -184,7 +186,7 @@ static int attach_files(struct guest *guest, const struct guest_options *options
 	for (size_t i = 0; status >= 0 && i < options->n_exports; i++) {
 		const struct guest_export *export = &options->exports[i];
 		const struct fuse_export_options how = { .read_only = export->read_only,
-			.cache = FUSE_CACHE_AUTO };
+			.cache = export->revalidate ? FUSE_CACHE_NEVER : FUSE_CACHE_AUTO };
 
 		status = fuse_server_add_export(guest->files, export->name, export->fd, &how, err);
 	}

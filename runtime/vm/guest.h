@@ -19,6 +19,7 @@ struct guest_export {
 	const char *name; /* in the guest's directory of exports */
 	int fd;		  /* a directory or file; the guest's on success */
 	bool read_only;
+	bool revalidate; /* others rewrite it while the guest runs: looked at again each time */
 };
 
 struct guest_options {

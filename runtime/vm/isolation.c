@@ -253,7 +253,11 @@ static int built(struct container_init *init, struct error *err)
 		if (fd < 0)
 			return error_prefix(err, "export the container's files");
 		vm->exports[i] = (struct guest_export){
-			.name = export->name, .fd = fd, .read_only = export->read_only
+			.name = export->name,
+			.fd = fd,
+			.read_only = export->read_only,
+			/* Callers rewrite /etc/hosts and resolv.conf while the container runs. */
+			.revalidate = export->mount != VM_EXPORT_ROOT,
 		};
 		init->keep[init->n_keep++] = fd;
 	}
