@@ -246,12 +246,9 @@ static int prepare(struct creation *creation, struct error *err)
 		!init->options->want_terminal)
 		return error_say(err, EINVAL,
 			"process.terminal: a detached container's terminal needs --console-socket");
-	if (init->options->console_socket != NULL) {
-		creation->console_socket = socket_connect_at(
-			AT_FDCWD, init->options->console_socket, SOCK_STREAM, err);
-		if (creation->console_socket < 0)
-			return error_prefix(err, "--console-socket");
-	}
+	status = new_process_connect_console(&init->child, init->options->console_socket, err);
+	if (status < 0)
+		return status;
 	return init->isolation->prepare == NULL ? 0 : init->isolation->prepare(init, err);
 }
 
@@ -260,7 +257,8 @@ static int spawn(struct creation *creation, struct error *err)
 {
 	struct container_init *init = &creation->init;
 	int holder = -EBADF;
-	int status = channel_open(init->channel, err);
+	struct new_process *process = &init->child;
+	int status = channel_open(process->channel, err);
 
 	if (status == 0)
 		status = cgroup_create(
@@ -274,14 +272,14 @@ static int spawn(struct creation *creation, struct error *err)
 		return status;
 	}
 
-	pid_t pid = namespaces_clone(&init->namespaces, creation->cgroup_fd, &creation->pidfd, err);
+	pid_t pid = namespaces_clone(&init->namespaces, creation->cgroup_fd, &process->pidfd, err);
 	if (pid == 0)
 		container_init_run(init);
 	cgroup_creation_done(holder);
-	init->channel[1] = close_fd(init->channel[1]);
+	process->channel[1] = close_fd(process->channel[1]);
 	if (pid < 0)
 		return pid;
-	creation->pid = pid;
+	process->pid = pid;
 	/* On another processor than the one that mounts the container's file systems. */
 	if (creation->cgroup_fd >= 0)
 		status = cgroup_set_devices(creation->cgroup_fd, &creation->request, err);
@@ -299,16 +297,14 @@ static int publish(struct creation *creation, struct error *err)
 
 	if (status == 0)
 		status = state_commit(container->dir, err);
-	if (status == 0 && options->pid_file != NULL)
-		status = write_pid_file(options->pid_file, creation->pid, err);
-	if (status == 0 && options->pidfd_socket != NULL)
-		status = send_pidfd(options->pidfd_socket, creation->pidfd, err);
+	if (status == 0)
+		status = new_process_publish(
+			&creation->init.child, options->pid_file, options->pidfd_socket, err);
 	if (status < 0)
 		return status;
-	log_debug("container %s: process %d, isolation %s, cgroup %s", options->id, creation->pid,
-		container->isolation->name, creation->cgroup.path);
-	status = channel_send(creation->init.channel[0], CHANNEL_GO, 0, NULL, -EBADF);
-	return status < 0 ? error_set(err, -status, "let the container's process go on") : 0;
+	log_debug("container %s: process %d, isolation %s, cgroup %s", options->id,
+		creation->init.child.pid, container->isolation->name, creation->cgroup.path);
+	return creation_let_go(creation, err);
 }
 
 /* Takes back all that a failed creation made. */
@@ -319,13 +315,12 @@ static void abort_creation(struct creation *creation)
 
 	int status = 0;
 
-	if (creation->pid > 0)
-		child_end(creation->pid);
+	new_process_end(&creation->init.child);
 	/* A failed creation goes on with the deletion, poststop hooks too, where hooks may have
 	 * made something (runtime.md, "Lifecycle", steps 3 to 5). */
 	if (creation->recorded)
-		status = creation->pid > 0 ? container_finish(container, &ignored)
-					   : container_destroy(container, &ignored);
+		status = creation->init.child.pid > 0 ? container_finish(container, &ignored)
+						      : container_destroy(container, &ignored);
 	if (status < 0)
 		log_warning("cannot clean up after the failed creation: %s", ignored.message);
 }
@@ -339,13 +334,9 @@ static void creation_free(struct creation *creation)
 	namespaces_close(&init->namespaces);
 	rootfs_free(init->rootfs);
 	seccomp_filter_free(&init->seccomp);
-	close_fd(init->channel[0]);
-	close_fd(init->channel[1]);
+	new_process_close(&init->child);
 	close_fd(init->gate);
 	close_fd(creation->cgroup_fd);
-	close_fd(creation->console_socket);
-	close_fd(creation->pidfd);
-	close_fd(creation->terminal);
 	cgroup_location_free(&creation->cgroup);
 	restore_open_files(init);
 }
@@ -402,14 +393,14 @@ int container_create(const struct runtime *runtime, const struct create_options 
 			.config = &container.config,
 			.state = &container.state,
 			.dir = -EBADF,
-			.channel = { -EBADF, -EBADF },
+			.child = NEW_PROCESS_INIT,
 			.gate = -EBADF,
 			.procfs = -EBADF },
 		.cgroup_fd = -EBADF,
-		.console_socket = -EBADF,
-		.pidfd = -EBADF,
-		.terminal = -EBADF,
 	};
+	creation.init.child.state = &container.state;
+	creation.init.child.status = CONTAINER_CREATING;
+	creation.init.child.seccomp = &container.config.linux.seccomp;
 	int status = create(&creation, err);
 
 	if (status < 0) {
@@ -419,9 +410,9 @@ int container_create(const struct runtime *runtime, const struct create_options 
 	}
 	*ret = (struct created_container){
 		.container = container,
-		.pidfd = take_fd(&creation.pidfd),
-		.channel = options->attached ? take_fd(&creation.init.channel[0]) : -EBADF,
-		.terminal = take_fd(&creation.terminal),
+		.pidfd = take_fd(&creation.init.child.pidfd),
+		.channel = options->attached ? take_fd(&creation.init.child.channel[0]) : -EBADF,
+		.terminal = take_fd(&creation.init.child.terminal),
 	};
 	ret->container.state.annotations = &ret->container.config.annotations;
 	if (!options->attached)

@@ -1,44 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A further process in a container: made in the container's cgroup, moved into its namespaces, then
- * prepared exactly as the first one was.
+ * prepared exactly as the first one was (exec_inside.c). This is the side of who asks for it.
  */
 #include "runtime/container.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/sched.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
-#include "lib/fds.h"
-#include "lib/log.h"
-#include "lib/signals.h"
-#include "lib/socket.h"
 #include "runtime/channel.h"
-#include "runtime/creation.h"
 #include "runtime/exec.h"
-#include "runtime/gate.h"
 #include "runtime/isolation.h"
-#include "runtime/ns/console.h"
 #include "runtime/ns/limits.h"
 #include "runtime/ns/namespaces.h"
-#include "runtime/ns/path.h"
-#include "runtime/ns/seccomp_notify.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
@@ -109,186 +91,9 @@ static int differing_namespaces(
 	return 0;
 }
 
-static pid_t clone_into(int cgroup, bool sibling, int *pidfd)
+static int explain_end(struct error *err)
 {
-	struct clone_args arguments = {
-		.flags = CLONE_PIDFD,
-		.pidfd = (uint64_t)(uintptr_t)pidfd,
-		.exit_signal = sibling ? 0 : SIGCHLD,
-	};
-
-	if (sibling)
-		arguments.flags = CLONE_PARENT;
-	if (cgroup >= 0) {
-		arguments.flags |= CLONE_INTO_CGROUP;
-		arguments.cgroup = (uint64_t)cgroup;
-	}
-	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
-}
-
-/* In the new process: into the container's namespaces. Its root and working directory are theirs
- * then. */
-static int enter(struct container_process *joining, struct error *err)
-{
-	int flags = joining->flags & ~(joining->by_two ? 0 : CLONE_NEWPID);
-
-	if (flags != 0 && setns(joining->init, flags) < 0)
-		return error_set(err, errno, "join the namespaces of container %s",
-			joining->container->state.id);
-	if (!joining->by_two)
-		return 0;
-	int status = namespaces_become_root(joining->setup.procfs, err);
-	if (status < 0)
-		return status;
-	prctl(PR_SET_DUMPABLE, 0);
-	pid_t pid = clone_into(-EBADF, true, NULL);
-	if (pid < 0)
-		return error_set(err, errno, "make a process in the container's pid namespace");
-	if (pid > 0)
-		_exit(channel_send(joining->channel[1], CHANNEL_PID, pid, NULL, -EBADF) < 0);
-	/* The session is still that of the one in between, and a terminal is for its leader. */
-	if (setsid() < 0)
-		return error_set(err, errno, "make a session");
-	/* Whatever it says next is about this process, not about the one in between. */
-	return channel_wait_go(joining->channel[1], err);
-}
-
-static int open_terminal(struct container_process *joining, struct error *err)
-{
-	const struct oci_process *process = joining->options->process;
-	_cleanup_close_ int master = -EBADF;
-	_cleanup_close_ int terminal = -EBADF;
-
-	if (!process->terminal)
-		return 0;
-	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return error_set(err, errno, "open the container's root");
-	int status = console_open(root, joining->setup.procfs, process, &master, &terminal, err);
-	if (status < 0)
-		return status;
-	status = channel_send(joining->channel[1], CHANNEL_TERMINAL, 0, NULL, master);
-	if (status < 0)
-		return error_set(err, -status, "hand over the terminal");
-	return console_take(take_fd(&terminal), err);
-}
-
-static int announce_listener(int fd, void *data, struct error *err)
-{
-	const struct container_process *joining = data;
-	int status = channel_send(joining->channel[1], CHANNEL_LISTENER, fd, NULL, -EBADF);
-
-	return status < 0 ? error_set(err, -status, "announce the seccomp listener") : 0;
-}
-
-/* Somebody waits to hear of the process, or to take its listener, before its program runs. */
-static bool is_published(const struct container_process *joining)
-{
-	return joining->options->pid_file != NULL || joining->options->pidfd_socket != NULL ||
-		(joining->setup.seccomp != NULL && joining->setup.seccomp->listener);
-}
-
-static int run_inside(struct container_process *joining, struct error *err)
-{
-	_cleanup_free_ char *program = NULL;
-	_cleanup_close_ int listener = -EBADF;
-	int status;
-
-	if (setsid() < 0)
-		return error_set(err, errno, "make a session");
-	/* Before there is anything of the container's that could look at this process
-	 * (CVE-2016-9962). */
-	prctl(PR_SET_DUMPABLE, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	joining->setup.procfs = path_open_callers_procfs(err);
-	if (joining->setup.procfs < 0)
-		return joining->setup.procfs;
-	status = enter(joining, err);
-	if (status < 0)
-		return status;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	const struct isolation *isolation = joining->container->isolation;
-	status = open_terminal(joining, err);
-	if (status == 0 && isolation->exec_run == NULL)
-		status = process_prepare(&joining->setup, &program, &listener, err);
-	if (status == 0 && is_published(joining)) {
-		status = channel_send(joining->channel[1], CHANNEL_READY, 0, NULL, -EBADF);
-		if (status == 0)
-			status = channel_wait_go(joining->channel[1], err);
-	}
-	if (status < 0)
-		return status;
-	prctl(PR_SET_PDEATHSIG, 0);
-	if (isolation->exec_run != NULL)
-		return isolation->exec_run(joining, err);
-	return process_execute(&joining->setup, program, err);
-}
-
-static _Noreturn void be_new_process(struct container_process *joining)
-{
-	struct error err = ERROR_INIT;
-
-	fds_take_stdio(joining->options->stdio);
-	/* Nothing else of the host's comes along into the container (CVE-2024-21626). */
-	int keep[CONTAINER_PROCESS_KEEP + 2] = { joining->channel[1], joining->init };
-
-	memcpy(keep + 2, joining->keep, joining->n_keep * sizeof(*keep));
-	fds_close_except(3 + joining->options->preserve_fds, keep, 2 + joining->n_keep);
-	log_set_sink(channel_log, &joining->channel[1], LOG_LEVEL_DEBUG);
-	signals_reset();
-	run_inside(joining, &err);
-	gate_report(joining->channel[1], &err);
-	_exit(err.errnum == ENOENT ? 127 : 126);
-}
-
-static int take_listener(struct container_process *joining, int number, struct error *err)
-{
-	const struct oci_seccomp *seccomp = &joining->container->config.linux.seccomp;
-	_cleanup_free_ char *json = state_specification_json(
-		&joining->container->state, CONTAINER_RUNNING, 0);
-	if (json == NULL)
-		return error_set(err, ENOMEM, "pass on the seccomp listener");
-	_cleanup_close_ int listener = seccomp_listener_take(
-		joining->pidfd, number, LISTENER_WAIT_MS, err);
-	if (listener < 0)
-		return listener;
-	return seccomp_notify_send(seccomp, json, joining->pid, listener, err);
-}
-
-static int adopt(struct container_process *joining, pid_t pid, struct error *err)
-{
-	while (waitpid(joining->pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
-	joining->pid = pid;
-	close_fd(joining->pidfd);
-	joining->pidfd = pidfd_open(pid, 0);
-	if (joining->pidfd < 0)
-		return error_set(err, errno, "open process %d", pid);
-	int status = channel_send(joining->channel[0], CHANNEL_GO, 0, NULL, -EBADF);
-	return status < 0 ? error_set(err, -status, "let the new process go on") : 0;
-}
-
-static int answer(struct container_process *joining, const struct channel_message *message, int *fd,
-	struct error *err)
-{
-	switch ((enum channel_type)message->type) {
-	case CHANNEL_LOG:
-		log_line((enum log_level)message->value, "%s", message->text);
-		return 0;
-	case CHANNEL_ERROR:
-		return error_say(err, message->value, "%s", message->text);
-	case CHANNEL_PID:
-		return adopt(joining, message->value, err);
-	case CHANNEL_TERMINAL:
-		if (joining->console_socket >= 0)
-			return console_send(joining->console_socket, *fd, err);
-		joining->terminal = take_fd(fd);
-		return 0;
-	case CHANNEL_LISTENER:
-		return take_listener(joining, message->value, err);
-	default:
-		return 0;
-	}
+	return error_say(err, ECHILD, "the new process ended before it was ready");
 }
 
 /* Up to READY, or (once the word was given) up to the execution of the program. */
@@ -298,16 +103,15 @@ static int converse(struct container_process *joining, bool until_executed, stru
 
 	do {
 		_cleanup_close_ int fd = -EBADF;
-		int got = channel_receive(joining->channel[0], &message, &fd);
+		int got = channel_receive(joining->child.channel[0], &message, &fd);
 
 		if (got < 0)
 			return error_set(err, -got, "listen to the new process");
 		if (got == 0)
-			return until_executed
-				? 0
-				: error_say(
-					  err, ECHILD, "the new process ended before it was ready");
-		int status = answer(joining, &message, &fd, err);
+			return until_executed ? 0 : explain_end(err);
+		int status = new_process_answer(&joining->child, &message, &fd, err);
+		if (status == -EPIPE && err->errnum == 0)
+			return explain_end(err);
 		if (status < 0)
 			return status;
 	} while (until_executed || message.type != CHANNEL_READY);
@@ -411,20 +215,17 @@ static int prepare(struct container_process *joining, struct error *err)
 		.keep_oom_score = runtime->rootless || joining->by_two,
 		.extra_fds = options->preserve_fds,
 		.extra_env = joining->extra_env,
-		.announce_listener = announce_listener,
-		.announce_data = joining,
 	};
+	/* Somebody waits to hear of it, or to take its listener, before its program runs. */
+	joining->published = options->pid_file != NULL || options->pidfd_socket != NULL ||
+		(filter != NULL && filter->listener);
 	if (container->isolation->exec_prepare != NULL) {
 		int prepared = container->isolation->exec_prepare(joining, err);
 
 		if (prepared < 0)
 			return prepared;
 	}
-	if (options->console_socket == NULL)
-		return 0;
-	joining->console_socket = socket_connect_at(
-		AT_FDCWD, options->console_socket, SOCK_STREAM, err);
-	return joining->console_socket < 0 ? error_prefix(err, "--console-socket") : 0;
+	return new_process_connect_console(&joining->child, options->console_socket, err);
 }
 
 /* Children are made in the container's pid namespace; the caller itself stays where it is. */
@@ -439,15 +240,15 @@ static int clone_inside(struct container_process *joining, struct error *err)
 			return error_set(err, errno, "join the pid namespace of container %s",
 				joining->container->state.id);
 	}
-	pid_t pid = clone_into(joining->cgroup, false, &joining->pidfd);
+	pid_t pid = exec_clone(joining->cgroup, false, &joining->child.pidfd);
 	if (pid < 0 && errno == EBUSY && joining->options->cgroup == NULL) {
 		close_fd(joining->cgroup);
 		joining->cgroup = open_cgroup_of_init(joining);
-		pid = clone_into(joining->cgroup, false, &joining->pidfd);
+		pid = exec_clone(joining->cgroup, false, &joining->child.pidfd);
 	}
 	int clone_errno = errno;
 	if (pid == 0)
-		be_new_process(joining);
+		exec_run_new_process(joining);
 	if (pid_namespace)
 		setns(own, CLONE_NEWPID);
 	if (pid < 0 && joining->cgroup >= 0 && (clone_errno == EBUSY || clone_errno == EOPNOTSUPP))
@@ -455,8 +256,8 @@ static int clone_inside(struct container_process *joining, struct error *err)
 	if (pid < 0)
 		return error_set(err, clone_errno, "make a process in container %s",
 			joining->container->state.id);
-	joining->pid = pid;
-	joining->channel[1] = close_fd(joining->channel[1]);
+	joining->child.pid = pid;
+	joining->child.channel[1] = close_fd(joining->child.channel[1]);
 	return 0;
 }
 
@@ -477,21 +278,6 @@ static int clone_on_initial_cpus(struct container_process *joining, struct error
 	return status;
 }
 
-static int publish(struct container_process *joining, struct error *err)
-{
-	const struct exec_options *options = joining->options;
-	int status = 0;
-
-	if (options->pid_file != NULL)
-		status = write_pid_file(options->pid_file, joining->pid, err);
-	if (status == 0 && options->pidfd_socket != NULL)
-		status = send_pidfd(options->pidfd_socket, joining->pidfd, err);
-	if (status < 0)
-		return status;
-	status = channel_send(joining->channel[0], CHANNEL_GO, 0, NULL, -EBADF);
-	return status < 0 ? error_set(err, -status, "let the new process go on") : 0;
-}
-
 static int exec_in(struct container_process *joining, struct error *err)
 {
 	struct container *container = joining->container;
@@ -508,13 +294,18 @@ static int exec_in(struct container_process *joining, struct error *err)
 		return status;
 	status = prepare(joining, err);
 	if (status == 0)
-		status = channel_open(joining->channel, err);
+		status = channel_open(joining->child.channel, err);
 	if (status == 0)
 		status = clone_on_initial_cpus(joining, err);
-	if (status == 0 && is_published(joining)) {
+	if (status == 0 && joining->published) {
 		status = converse(joining, false, err);
 		if (status == 0)
-			status = publish(joining, err);
+			status = new_process_publish(&joining->child, joining->options->pid_file,
+				joining->options->pidfd_socket, err);
+		if (status == 0)
+			status = new_process_let_go(&joining->child, err);
+		if (status == -EPIPE && err->errnum == 0)
+			status = explain_end(err);
 	}
 	return status < 0 ? status : converse(joining, true, err);
 }
@@ -526,11 +317,7 @@ static void joining_free(struct container_process *joining)
 	seccomp_filter_free(&joining->seccomp);
 	close_fd(joining->init);
 	close_fd(joining->cgroup);
-	close_fd(joining->channel[0]);
-	close_fd(joining->channel[1]);
-	close_fd(joining->console_socket);
-	close_fd(joining->pidfd);
-	close_fd(joining->terminal);
+	new_process_close(&joining->child);
 }
 
 int container_exec(struct container *container, const struct exec_options *options,
@@ -541,23 +328,21 @@ int container_exec(struct container *container, const struct exec_options *optio
 		.options = options,
 		.init = -EBADF,
 		.cgroup = -EBADF,
-		.channel = { -EBADF, -EBADF },
-		.console_socket = -EBADF,
-		.pidfd = -EBADF,
-		.terminal = -EBADF,
+		.child = NEW_PROCESS_INIT,
 	};
+	joining.child.state = &container->state;
+	joining.child.status = CONTAINER_RUNNING;
+	joining.child.seccomp = &container->config.linux.seccomp;
 	int status = exec_in(&joining, err);
 
 	if (status < 0) {
-		if (joining.pid > 0) {
-			child_end(joining.pid);
-		}
+		new_process_end(&joining.child);
 		return status;
 	}
 	*ret = (struct exec_process){
-		.pid = joining.pid,
-		.pidfd = take_fd(&joining.pidfd),
-		.terminal = take_fd(&joining.terminal),
+		.pid = joining.child.pid,
+		.pidfd = take_fd(&joining.child.pidfd),
+		.terminal = take_fd(&joining.child.terminal),
 	};
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "runtime/container.h"
+#include "runtime/new_process.h"
 #include "runtime/ns/process.h"
 #include "runtime/ns/seccomp.h"
 
@@ -16,18 +17,21 @@ struct container_process {
 	const struct exec_options *options;
 	struct process_setup setup;
 	struct seccomp_filter seccomp;
-	int flags;   /* CLONE_NEW… of the namespaces that are not the caller's */
-	bool by_two; /* a process in between enters the user namespace first */
-	int init;    /* pidfd of the container's first process */
+	int flags;	/* CLONE_NEW… of the namespaces that are not the caller's */
+	bool published; /* waits until it is made known */
+	bool by_two;	/* a process in between enters the user namespace first */
+	int init;	/* pidfd of the container's first process */
 	int cgroup;
-	int channel[2]; /* [0] the caller's end, [1] the new process's: its end says "executed" */
-	int console_socket;
-	int pidfd;
-	pid_t pid;
-	int terminal;
+	struct new_process child; /* the end of its channel says "executed" */
 	const char *extra_env[3];
 	char listen_fds[24];
 	void *isolation_data;
 	int keep[CONTAINER_PROCESS_KEEP]; /* the isolation's fds, that come along */
 	size_t n_keep;
 };
+
+/* Makes a process in a cgroup (negative: the caller's), a sibling of the caller's if so wanted. */
+pid_t exec_clone(int cgroup, bool sibling, int *pidfd);
+
+/* The new process's whole life (exec_inside.c). */
+_Noreturn void exec_run_new_process(struct container_process *joining);

@@ -74,7 +74,7 @@ static int open_terminal(struct container_init *init, struct error *err)
 	status = rootfs_bind_console(init->rootfs, terminal, err);
 	if (status < 0)
 		return status;
-	status = channel_send(init->channel[1], CHANNEL_TERMINAL, 0, NULL, master);
+	status = channel_send(init->child.channel[1], CHANNEL_TERMINAL, 0, NULL, master);
 	if (status < 0)
 		return error_set(err, -status, "hand over the terminal");
 	return console_take(take_fd(&terminal), err);
@@ -85,10 +85,10 @@ static int wait_for_creator(struct container_init *init, struct error *err)
 {
 	if (!container_init_needs_creator(init))
 		return 0;
-	int status = channel_send(init->channel[1], CHANNEL_HOOKS, 0, NULL, -EBADF);
+	int status = channel_send(init->child.channel[1], CHANNEL_HOOKS, 0, NULL, -EBADF);
 	if (status < 0)
 		return error_set(err, -status, "tell of the namespaces");
-	return channel_wait_go(init->channel[1], err);
+	return channel_wait_go(init->child.channel[1], err);
 }
 
 static int build(struct container_init *init, struct error *err)
@@ -158,7 +158,7 @@ static int set_oom_score_early(const struct container_init *init, struct error *
  */
 static void let_go_of_host(const struct container_init *init)
 {
-	int keep[CONTAINER_INIT_KEEP + 3] = { init->channel[1], init->gate, init->procfs };
+	int keep[CONTAINER_INIT_KEEP + 3] = { init->child.channel[1], init->gate, init->procfs };
 
 	memcpy(keep + 3, init->keep, init->n_keep * sizeof(*keep));
 	fds_close_except(3 + init->options->preserve_fds, keep, 3 + init->n_keep);
@@ -172,7 +172,7 @@ static int wait_readable(struct container_init *init, int fd, struct error *err)
 
 static int reach_gate(struct container_init *init, struct error *err)
 {
-	int channel = init->channel[1];
+	int channel = init->child.channel[1];
 
 	if (setsid() < 0)
 		return error_set(err, errno, "make a session");
@@ -210,13 +210,13 @@ static int pass_gate(struct container_init *init, struct error *err)
 	int status;
 
 	if (init->gate < 0) {
-		status = wait_readable(init, init->channel[1], err);
+		status = wait_readable(init, init->child.channel[1], err);
 		if (status == 0)
-			status = channel_wait_go(init->channel[1], err);
-		return status < 0 ? status : init->channel[1];
+			status = channel_wait_go(init->child.channel[1], err);
+		return status < 0 ? status : init->child.channel[1];
 	}
 	log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
-	init->channel[1] = close_fd(init->channel[1]);
+	init->child.channel[1] = close_fd(init->child.channel[1]);
 	status = wait_readable(init, init->gate, err);
 	return status < 0 ? status : gate_wait(init->gate, err);
 }
@@ -227,12 +227,13 @@ _Noreturn void container_init_run(struct container_init *init)
 
 	/* The directory's lock is the creator's, and so is the other end of the channel. */
 	init->dir = close_fd(init->dir);
-	init->channel[0] = close_fd(init->channel[0]);
-	log_set_sink(channel_log, &init->channel[1], LOG_LEVEL_DEBUG);
+	init->child.channel[0] = close_fd(init->child.channel[0]);
+	log_set_sink(channel_log, &init->child.channel[1], LOG_LEVEL_DEBUG);
 	fds_take_stdio(init->options->stdio);
 	signals_reset();
 	if (reach_gate(init, &err) < 0) {
-		channel_send(init->channel[1], CHANNEL_ERROR, err.errnum, err.message, -EBADF);
+		channel_send(
+			init->child.channel[1], CHANNEL_ERROR, err.errnum, err.message, -EBADF);
 		_exit(1);
 	}
 	init->starter = pass_gate(init, &err);

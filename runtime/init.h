@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "runtime/container.h"
+#include "runtime/new_process.h"
 #include "runtime/ns/namespaces.h"
 #include "runtime/ns/process.h"
 #include "runtime/ns/seccomp.h"
@@ -32,8 +33,8 @@ struct container_init {
 	struct seccomp_filter seccomp;	     /* where it is our own */
 	struct rlimit open_files;	     /* the caller's, where it was raised; else zero */
 	int dir; /* the state directory, which the new process closes: its lock is the creator's */
-	int channel[2]; /* [0] the creator's end, [1] the new process's */
-	int gate;	/* a listening socket, or -EBADF: the channel is the gate */
+	struct new_process child;
+	int gate; /* a listening socket, or -EBADF: the channel is the gate */
 	void *isolation_data;
 	int keep[CONTAINER_INIT_KEEP]; /* the isolation's fds, that come along to the gate */
 	size_t n_keep;

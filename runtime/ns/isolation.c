@@ -15,7 +15,7 @@
 static int announce_listener(int fd, void *data, struct error *err)
 {
 	const struct container_init *init = data;
-	int status = channel_send(init->channel[1], CHANNEL_LISTENER, fd, NULL, -EBADF);
+	int status = channel_send(init->child.channel[1], CHANNEL_LISTENER, fd, NULL, -EBADF);
 
 	return status < 0 ? error_set(err, -status, "announce the seccomp listener") : 0;
 }

@@ -92,7 +92,7 @@ int vm_exec_run(struct container_process *process, struct error *err)
 	if (status < 0)
 		return status;
 	log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
-	process->channel[1] = close_fd(process->channel[1]);
+	process->child.channel[1] = close_fd(process->child.channel[1]);
 	status = stand_in_run(stand_in, NULL, err);
 	_exit(status < 0 ? VM_EXIT_LOST : status);
 }
