@@ -137,6 +137,8 @@ static int record(struct creation *creation, struct error *err)
 	int status = fill_state(creation, err);
 	if (status < 0)
 		return status;
+	state_cgroup_mark(&container->state, creation->cgroup_mark);
+	creation->request.mark = creation->cgroup_mark;
 	container->dir = state_make(container->runtime, options->id, err);
 	if (container->dir < 0)
 		return container->dir;

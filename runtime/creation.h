@@ -17,6 +17,7 @@ struct creation {
 	struct cgroup_request request;
 	struct oci_resources host_resources; /* where the isolation has its own limits */
 	struct cgroup_location cgroup;
+	char cgroup_mark[STATE_CGROUP_MARK_SIZE];
 	bool recorded; /* the state directory is there */
 	int cgroup_fd;
 	bool staged; /* the state with the process in it is written, and only to be put in place */

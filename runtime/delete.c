@@ -45,13 +45,28 @@ static int kill_and_wait(
 	return 0;
 }
 
+/*
+ * Until the container's process is recorded, its cgroup may not be there yet, and another's of the
+ * same path may. A damaged state does not say (`created` is missing): then the cgroup is taken for
+ * its own.
+ */
+static int destroy_cgroup(const struct state *state, struct error *err)
+{
+	char mark[STATE_CGROUP_MARK_SIZE];
+
+	if (state->init.pid != 0 || state->created == NULL || *state->created == '\0')
+		return cgroup_destroy(&state->cgroup, err);
+	state_cgroup_mark(state, mark);
+	return cgroup_destroy_unfinished(&state->cgroup, mark, err);
+}
+
 int container_destroy(struct container *container, struct error *err)
 {
 	const struct state *state = &container->state;
 	int status = kill_and_wait(&state->init, "the container's process", err);
 
 	if (status == 0)
-		status = cgroup_destroy(&state->cgroup, err);
+		status = destroy_cgroup(state, err);
 	if (status == 0 && container->isolation->release != NULL)
 		status = container->isolation->release(container, err);
 	if (status == 0 && state->rdt_group != NULL)

@@ -186,6 +186,12 @@ void state_set_cgroup(struct state *state, const struct cgroup_location *locatio
 	state->cgroup.slice = copy_string(&state->arena, location->slice);
 }
 
+void state_cgroup_mark(const struct state *state, char ret[static STATE_CGROUP_MARK_SIZE])
+{
+	snprintf(ret, STATE_CGROUP_MARK_SIZE, "%s %s", state->id,
+		state->created != NULL ? state->created : "");
+}
+
 void state_free(struct state *state)
 {
 	arena_free(&state->arena);

@@ -95,6 +95,12 @@ int state_read(int dir, const char *id, struct state *ret, struct error *err);
 /* The state of a container of which nothing is known but its id. */
 int state_read_nothing(const char *id, struct state *ret, struct error *err);
 
+/*
+ * What the container's cgroup is marked with while it is created: no other container's is the same.
+ */
+#define STATE_CGROUP_MARK_SIZE (CONTAINER_ID_MAX + 96)
+void state_cgroup_mark(const struct state *state, char ret[static STATE_CGROUP_MARK_SIZE]);
+
 /* Copies a cgroup's location; the path is NULL where memory is short. */
 void state_set_cgroup(struct state *state, const struct cgroup_location *location);
 

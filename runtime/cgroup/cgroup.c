@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "config/oci.h"
 #include "lib/cleanup.h"
@@ -20,6 +21,7 @@
 #include "runtime/cgroup/devices.h"
 #include "runtime/cgroup/file.h"
 #include "runtime/cgroup/location.h"
+#include "runtime/cgroup/mark.h"
 #include "runtime/cgroup/resources.h"
 #include "runtime/cgroup/systemd.h"
 #include "runtime/cgroup/tree.h"
@@ -245,6 +247,27 @@ int64_t cgroup_oom_killed(int fd, uint64_t *ret_limit)
 	if (status == -ENOENT)
 		return 0;
 	return status < 0 ? status : (int64_t)(count & INT64_MAX);
+}
+
+int cgroup_destroy_unfinished(
+	const struct cgroup_location *location, const char *mark, struct error *err)
+{
+	if (location->path == NULL || *location->path == '\0')
+		return 0;
+
+	char path[PATH_MAX];
+	_cleanup_close_ int fd = cgroup_open(location, NULL);
+	int marked = fd < 0 ? fd : cgroup_has_mark(fd, mark);
+
+	if (marked == -ENOENT)
+		return 0;
+	/* A kernel without marks tells nothing apart. */
+	if (marked != 0)
+		return cgroup_destroy(location, err);
+	snprintf(path, sizeof(path), "%s%s", CGROUP_MOUNT, location->path);
+	if (unlinkat(AT_FDCWD, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		log_debug("cgroup %s: is not ours, and stays", location->path);
+	return 0;
 }
 
 int cgroup_destroy(const struct cgroup_location *location, struct error *err)

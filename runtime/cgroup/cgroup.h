@@ -36,6 +36,8 @@ struct cgroup_request {
 	enum cgroup_manager manager;
 	const char *cgroups_path; /* linux.cgroupsPath, or NULL */
 	const char *id;
+	const char
+		*mark; /* what the cgroup is marked with (cgroup_destroy_unfinished()), or NULL */
 	bool rootless; /* the caller is not root on the host */
 	/*
 	 * cgroup_create() leaves the device filter to cgroup_set_devices(), so that the kernel can
@@ -162,3 +164,11 @@ void pid_list_free(struct pid_list *list);
  * resets the scope); bounded in time. A cgroup that is gone is success.
  */
 int cgroup_destroy(const struct cgroup_location *location, struct error *err);
+
+/*
+ * The same after a creation that was killed at a point nobody knows, so that what is there may be
+ * another's. Only what has the creation's `mark` is cleared; of anything else an empty directory is
+ * removed, as the creation would have taken it over, and what has processes stays.
+ */
+int cgroup_destroy_unfinished(
+	const struct cgroup_location *location, const char *mark, struct error *err);

@@ -20,6 +20,7 @@
 #include "runtime/cgroup/controllers.h"
 #include "runtime/cgroup/devices.h"
 #include "runtime/cgroup/file.h"
+#include "runtime/cgroup/mark.h"
 #include "runtime/cgroup/resources.h"
 #include "runtime/cgroup/tree.h"
 
@@ -144,6 +145,9 @@ int cgroupfs_delegate(int fd, unsigned int uid, unsigned int gid, struct error *
 int cgroupfs_set_up(int root, const char *path, int fd, const struct cgroup_request *request,
 	const struct cgroup_plan *plan, struct error *err)
 {
+	if (request->mark != NULL)
+		cgroup_set_mark(fd, request->mark);
+
 	int status = cgroup_controllers_enable(
 		root, path, fd, CGROUP_CHEAP, plan->controllers, err);
 

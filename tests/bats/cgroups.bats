@@ -220,6 +220,31 @@ files() {
 	like "$output" 'gone$'
 }
 
+# One process whose threads are in two threaded cgroups, and another that stays in the container's own.
+threads_in_two_cgroups() {
+	all_capabilities
+	config '.mounts |= map(if .destination == "/sys/fs/cgroup" then .options -= ["ro"] else . end)'
+	program sh -c 'cd /sys/fs/cgroup && mkdir a b && echo threaded >a/cgroup.type && echo threaded >b/cgroup.type && tool threads a b & sleep 1000 & wait'
+	target 'cd $bundle && caisson run -d $id && c=$(cgroup_of $(pid_of $id)) && both() { grep -q . $c/a/cgroup.threads && grep -q . $c/b/cgroup.threads; } && eventually both && cat $c/cgroup.type $c/a/cgroup.type'
+	is "$output" $'domain threaded\nthreaded'
+}
+
+@test "threads in several cgroups: exec, ps, pause, and kill --all" {
+	threads_in_two_cgroups
+	target 'c=$(cgroup_of $(pid_of $id)); caisson exec $id cat /proc/self/cgroup
+		for p in /proc/[0-9]*; do [ "$(readlink $p/ns/pid)" != "$(readlink /proc/$(pid_of $id)/ns/pid)" ] || echo ${p#/proc/}; done | sort >there
+		caisson ps --format json $id | tr -d "[] " | tr , "\n" | sort | diff - there && [ $(wc -l <there) -ge 3 ] && echo all
+		caisson pause $id && grep frozen $c/cgroup.events && caisson resume $id && caisson update --pids-limit 40 $id && cat $c/pids.max
+		caisson kill --all $id KILL && eventually has_status $id stopped && caisson delete $id && [ ! -d $c ] && echo gone'
+	is "$output" $'0::/\nall\nfrozen 1\n40\ngone'
+}
+
+@test "threads in several cgroups: exec into a threaded cgroup; delete --force while all run" {
+	threads_in_two_cgroups
+	target 'c=$(cgroup_of $(pid_of $id)); caisson exec --cgroup a $id cat /proc/self/cgroup; caisson delete --force $id; [ ! -d $c ] && echo gone'
+	is "$output" $'0::/a\ngone'
+}
+
 @test "exec: a container whose cgroup hands controllers down, with all its processes below" {
 	all_capabilities
 	config '.mounts |= map(if .destination == "/sys/fs/cgroup" then .options -= ["ro"] else . end)'

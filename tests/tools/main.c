@@ -30,6 +30,9 @@ static const struct {
 		"try to write to other processes' /proc/PID/exe until killed" },
 	{ "peek", tool_peek, "try to read other processes' descriptors and memory until killed" },
 	{ "abstract-connect", tool_abstract_connect, "connect to all abstract sockets in sight" },
+	{ "full-socket", tool_full_socket, "SOCKET: listen, and keep whoever connects waiting" },
+	{ "threads", tool_threads,
+		"DIRECTORY...: one thread in each of these threaded cgroups, until killed" },
 };
 
 int main(int argc, char **argv)

@@ -192,3 +192,21 @@ int tool_abstract_connect(int argc, char **argv)
 	printf("abstract sockets: %d\n", reached);
 	return 0;
 }
+
+int tool_full_socket(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+
+	struct sockaddr_un address = address_of(argv[1]);
+	int fd = tool_bind(argv[1], SOCK_STREAM), other;
+
+	/* Its queue is full once a connection has to wait. */
+	do {
+		other = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	} while (connect(other, (struct sockaddr *)&address, sizeof(address)) == 0);
+	puts("full");
+	fflush(stdout);
+	pause();
+	return fd < 0;
+}

@@ -18,6 +18,8 @@ int tool_exchange(int argc, char **argv);
 int tool_grab_exe(int argc, char **argv);
 int tool_peek(int argc, char **argv);
 int tool_abstract_connect(int argc, char **argv);
+int tool_full_socket(int argc, char **argv);
+int tool_threads(int argc, char **argv);
 
 /* Binds a socket of this type at a path, which is removed first; exits on failure. */
 int tool_bind(const char *path, int type);
