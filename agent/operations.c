@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/image.h"
 #include "agent/network.h"
 #include "agent/process.h"
 #include "agent/process_list.h"
@@ -153,6 +154,8 @@ static int op_create(struct request *request, struct error *err)
 		status = get_filter(request, &storage, &filter, err);
 	if (status == 0 && get_bool(request, "exports"))
 		status = system_mount_exports(err);
+	if (status == 0 && get_bool(request, "image"))
+		status = image_mount(err);
 	if (status < 0)
 		return status;
 	return process_create(

@@ -17,8 +17,8 @@
  *   hello     version; by the agent, on the connection that it dials
  *   open      this connection stands for a process; answer: token
  *   stream    token, fd (0, 1, 2); from the answer on this connection is raw
- *   create    id, bundle, config, exports; bytes: the compiled seccomp filter, or none. When it is
- *             answered the container is at its start gate
+ *   create    id, bundle, config, exports, image (what is mounted first); bytes: the compiled
+ *             seccomp filter, or none. When it is answered the container is at its start gate
  *   start     the program is executed when it is answered
  *   exec      id, process, cgroup; bytes as above; the program is executed when it is answered
  *   signal    signal, all, perhaps id: to a container, on a connection without a process

@@ -196,6 +196,7 @@ static int prepare_rootfs(struct creation *creation, struct error *err)
 		.notify_socket_directory = notify,
 		.keep_binds = init->isolation->own_kernel,
 		.no_devices = init->isolation->own_kernel,
+		.image_root = init->isolation->own_kernel,
 	};
 	return rootfs_prepare(&options, &init->rootfs, err);
 }

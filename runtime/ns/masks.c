@@ -67,19 +67,10 @@ static int open_null(struct error *err)
 /* One tmpfs for all: the first directory gets it, the others a copy of that mount. */
 static int empty_directory(const struct masks *masks, struct error *err)
 {
-	char *mode = (char[]){ "mode=0555" };
-	struct mount_options options = { 0 };
-	int tree, r;
-
 	if (masks->directory >= 0)
 		return mount_clone(masks->directory, false, err);
-	r = mount_options_parse(&mode, 1, &options, err);
-	if (r < 0)
-		return r;
-	options.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-	tree = mount_new_filesystem("tmpfs", NULL, &options, NULL, err);
-	mount_options_free(&options);
-	return tree;
+	return mount_new_tmpfs("mode=0555",
+		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 }
 
 static int mask(struct masks *masks, const char *path, struct error *err)

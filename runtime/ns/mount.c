@@ -192,6 +192,20 @@ int mount_new_filesystem(const char *type, const char *source, const struct moun
 	return fd;
 }
 
+int mount_new_tmpfs(const char *mode, uint64_t attributes, struct error *err)
+{
+	char *option = (char *)mode;
+	struct mount_options options = { 0 };
+	int tree = mount_options_parse(&option, 1, &options, err);
+
+	if (tree < 0)
+		return tree;
+	options.set = attributes;
+	tree = mount_new_filesystem("tmpfs", NULL, &options, NULL, err);
+	mount_options_free(&options);
+	return tree;
+}
+
 int mount_classic(const char *type, const char *source, const struct mount_options *options,
 	const char *label, int target, struct error *err)
 {

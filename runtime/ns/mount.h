@@ -22,6 +22,12 @@ int mount_new_filesystem(const char *type, const char *source, const struct moun
 	const char *label, struct error *err);
 
 /*
+ * A detached, empty tmpfs: `mode` is its top directory's as an option ("mode=0755"), `attributes`
+ * are MOUNT_ATTR_…. Returns its fd, the caller's.
+ */
+int mount_new_tmpfs(const char *mode, uint64_t attributes, struct error *err);
+
+/*
  * The same by mount(2), onto the directory `target`, for options and lengths that fsconfig(2) does
  * not take, and for remounts. Changes the working directory to the target.
  */

@@ -30,6 +30,7 @@ struct rootfs {
 	unsigned long
 		propagation; /* MS_… of linux.rootfsPropagation with MS_REC where asked, or 0 */
 	int root;	     /* detached tree or, later, the mounted root */
+	int image;	     /* of the root, for another kernel; or -EBADF */
 	struct oci_mount notify; /* the mount of options.notify_socket_directory */
 	char *notify_options[6]; /* as many as there are words for it */
 	struct mount_plan *mounts;
@@ -157,12 +158,41 @@ static int open_root_tree(struct rootfs *rootfs, unsigned long propagation, stru
 	return 0;
 }
 
-static int check_root(const struct rootfs *rootfs, struct error *err)
+static bool is_image(mode_t mode)
+{
+	return S_ISREG(mode) || S_ISBLK(mode);
+}
+
+/* Opened without a wait for anybody, and only what was looked at. */
+static int open_image(struct rootfs *rootfs, struct error *err)
+{
+	struct stat st;
+
+	if (!rootfs->options.mount_namespace)
+		return error_say(err, EINVAL,
+			"root.path: %s is an image: it needs a mount namespace of the container's "
+			"own: add one to linux.namespaces",
+			rootfs->path);
+	rootfs->image = open(rootfs->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (rootfs->image < 0 || fstat(rootfs->image, &st) < 0)
+		return error_set(err, errno, "root.path: open the image %s", rootfs->path);
+	return is_image(st.st_mode) ? 0
+				    : error_set(err, ENOTDIR, "root.path: open %s", rootfs->path);
+}
+
+static int check_root(struct rootfs *rootfs, struct error *err)
 {
 	struct stat st;
 
 	if (stat(rootfs->path, &st) < 0)
 		return error_set(err, errno, "root.path: open %s", rootfs->path);
+	if (rootfs->options.image_root && is_image(st.st_mode))
+		return open_image(rootfs, err);
+	if (is_image(st.st_mode))
+		return error_say(err, ENOTDIR,
+			"root.path: %s is no directory; an image of a file system as root needs "
+			"--isolation vm",
+			rootfs->path);
 	if (!S_ISDIR(st.st_mode))
 		return error_set(err, ENOTDIR, "root.path: open %s", rootfs->path);
 	return 0;
@@ -222,7 +252,8 @@ static int prepare(struct rootfs *rootfs, struct error *err)
 	if (r >= 0 && rootfs->options.no_pivot)
 		r = pivot_check_no_pivot(err);
 	/* The path may be closed to the user namespace's root: opened with the caller's rights. */
-	if (r >= 0 && rootfs->options.user_namespace && !rootfs->options.rootless &&
+	if (r >= 0 && rootfs->image < 0 && rootfs->options.user_namespace &&
+		!rootfs->options.rootless &&
 		!host_access_as_container_root(&rootfs->config->linux, rootfs->path)) {
 		r = open_root_tree(rootfs, tree_propagation(rootfs), err);
 		if (r == -EPERM) {
@@ -243,7 +274,7 @@ int rootfs_prepare(const struct rootfs_options *options, struct rootfs **ret, st
 		return error_set(err, ENOMEM, "root file system");
 	rootfs->options = *options;
 	rootfs->config = options->config;
-	rootfs->root = -EBADF;
+	rootfs->root = rootfs->image = -EBADF;
 	r = prepare(rootfs, err);
 	if (r < 0) {
 		rootfs_free(rootfs);
@@ -277,6 +308,19 @@ static int make_parent_private(const char *path, struct error *err)
 	}
 }
 
+/* Any place serves pivot_root(2). */
+static int mount_memory_root(struct rootfs *rootfs, struct error *err)
+{
+	if (stays_shared(rootfs) && mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0)
+		return error_set(err, errno, "make the mount of / private");
+	rootfs->root = mount_new_tmpfs("mode=0755", MOUNT_ATTR_NODEV, err);
+	if (rootfs->root < 0)
+		return rootfs->root;
+	if (move_mount(rootfs->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return error_set(err, errno, "mount an empty root file system");
+	return 0;
+}
+
 static int mount_root(struct rootfs *rootfs, struct error *err)
 {
 	const unsigned long propagation = namespace_propagation(rootfs);
@@ -285,6 +329,8 @@ static int mount_root(struct rootfs *rootfs, struct error *err)
 	if (mount(NULL, "/", NULL, propagation, NULL) < 0)
 		return error_set(err, errno, "set the propagation of the new namespace's mounts%s",
 			errno == EINVAL ? " (the root directory is no mount point)" : "");
+	if (rootfs->image >= 0)
+		return mount_memory_root(rootfs, err);
 	if (stays_shared(rootfs))
 		r = make_parent_private(rootfs->path, err);
 	if (r >= 0 && rootfs->root < 0)
@@ -404,6 +450,11 @@ int rootfs_fd(const struct rootfs *rootfs)
 	return rootfs->root;
 }
 
+int rootfs_image(const struct rootfs *rootfs)
+{
+	return rootfs->image;
+}
+
 int rootfs_take_procfs(struct rootfs *rootfs)
 {
 	for (size_t i = 0; i < rootfs->n_mounts; i++) {
@@ -435,5 +486,6 @@ void rootfs_free(struct rootfs *rootfs)
 	free(rootfs->mounts);
 	free(rootfs->path);
 	close_fd(rootfs->root);
+	close_fd(rootfs->image);
 	free(rootfs);
 }

@@ -30,6 +30,9 @@ struct rootfs_options {
 	bool keep_binds;		     /* for rootfs_export() */
 	/* The program's devices are another kernel's: none of the configuration's are made here. */
 	bool no_devices;
+	/* root.path may be a file or block device that holds a file system for another kernel:
+	 * here the root is an empty tmpfs then. */
+	bool image_root;
 };
 
 struct rootfs;
@@ -42,6 +45,12 @@ struct rootfs;
  * is cloned. `ret` is given back by rootfs_free().
  */
 int rootfs_prepare(const struct rootfs_options *options, struct rootfs **ret, struct error *err);
+
+/*
+ * The image that root.path names, open for reading; stays the rootfs's. -EBADF where the root is a
+ * directory.
+ */
+int rootfs_image(const struct rootfs *rootfs);
 
 /*
  * In the container's process, which has joined all its namespaces (the cgroup namespace too) and is

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "agent/image.h"
 #include "agent/protocol.h"
 #include "agent/system.h"
 #include "lib/cleanup.h"
@@ -17,6 +18,7 @@
 #include "runtime/vm/accel/accel.h"
 #include "runtime/vm/loop.h"
 #include "runtime/vm/machine.h"
+#include "runtime/vm/virtio/blk.h"
 #include "runtime/vm/virtio/console.h"
 #include "runtime/vm/virtio/console_log.h"
 #include "runtime/vm/virtio/device.h"
@@ -196,6 +198,25 @@ static int attach_files(struct guest *guest, const struct guest_options *options
 	return status < 0 ? status : attach(guest, device, err);
 }
 
+/* The root's image is another's as well, perhaps: what the guest writes stays in the guest. */
+static int attach_image(struct guest *guest, int image, struct error *err)
+{
+	struct blk_options options = { .read_only = true, .serial = AGENT_IMAGE_SERIAL };
+	struct virtio_device *device;
+
+	if (image < 0)
+		return 0;
+	options.fd = fcntl(image, F_DUPFD_CLOEXEC, 3);
+	if (options.fd < 0)
+		return error_set(err, errno, "attach the root's image");
+	int status = virtio_blk_new(machine_memory(guest->machine), &options, &device, err);
+	if (status < 0) {
+		close_fd(options.fd);
+		return error_prefix(err, "root.path");
+	}
+	return attach(guest, device, err);
+}
+
 static int attach_rng(struct guest *guest, struct error *err)
 {
 	struct virtio_device *device;
@@ -224,6 +245,8 @@ static int build(struct guest *guest, const struct guest_options *options, struc
 		status = attach_vsock(guest, options->vsock, err);
 	if (status >= 0)
 		status = attach_files(guest, options, err);
+	if (status >= 0)
+		status = attach_image(guest, options->image, err);
 	if (status >= 0)
 		status = attach_rng(guest, err);
 	return status;

@@ -47,6 +47,7 @@
 /* What the creator made ready, and what the new process makes of it. */
 struct vm_container {
 	int kvm, kernel, initrd, log, vsock, cards_socket;
+	int image; /* the root's, or -EBADF: the rootfs's */
 	struct vm_split split;
 	struct guest_export *exports; /* the new process's fds */
 	struct loop *loop;
@@ -109,7 +110,8 @@ static int check_vm_object(const struct container_init *init, struct error *err)
 			err, ENOTSUP, "vm.hypervisor: caisson is its own hypervisor: remove it");
 	if (vm->image_path != NULL)
 		return error_say(err, ENOTSUP,
-			"vm.image: the root file system is root.path's directory: remove it");
+			"vm.image: the guest boots from its initramfs; the container's root is "
+			"root.path, which may be an image: remove it");
 	if (vm->hw_config.device_tree != NULL || vm->hw_config.dtdevs.count > 0 ||
 		vm->hw_config.n_iomems > 0 || vm->hw_config.n_irqs > 0)
 		return error_say(err, ENOTSUP,
@@ -208,16 +210,17 @@ static int prepare(struct container_init *init, struct error *err)
 	int status = check_vm_object(init, err);
 	if (status < 0)
 		return status;
+	vm->image = rootfs_image(init->rootfs);
 	status = vm_split(init->options->config_text, init->options->config_length, init->config,
-		&vm->split, err);
+		vm->image >= 0, &vm->split, err);
 	if (status == 0)
 		status = open_files(vm, init, err);
 	if (status < 0)
 		return status;
-	const int keep[] = { vm->kvm, vm->kernel, vm->initrd, vm->log, vm->vsock,
-		vm->cards_socket };
+	const int keep[] = { vm->kvm, vm->kernel, vm->initrd, vm->log, vm->vsock, vm->cards_socket,
+		vm->image };
 	memcpy(init->keep, keep, sizeof(keep));
-	init->n_keep = sizeof(keep) / sizeof(*keep);
+	init->n_keep = sizeof(keep) / sizeof(*keep) - (vm->image < 0);
 	if (vm->split.n_exports > CONTAINER_INIT_KEEP - init->n_keep)
 		return error_say(err, E2BIG, "mounts: at most %zu bind mounts in a virtual machine",
 			CONTAINER_INIT_KEEP - init->n_keep - 1);
@@ -242,7 +245,7 @@ static int built(struct container_init *init, struct error *err)
 {
 	struct vm_container *vm = init->isolation_data;
 
-	vm->exports = calloc(vm->split.n_exports, sizeof(*vm->exports));
+	vm->exports = calloc(vm->split.n_exports + 1, sizeof(*vm->exports));
 	if (vm->exports == NULL)
 		return error_set(err, ENOMEM, "export the container's files");
 	for (size_t i = 0; i < vm->split.n_exports; i++) {
@@ -314,6 +317,7 @@ static int become(struct container_init *init, struct error *err)
 		.kernel = vm->kernel,
 		.initrd = vm->initrd,
 		.log = vm->log,
+		.image = vm->image,
 		.vsock = vm->vsock,
 		.memory = size.memory,
 		.cpus = size.cpus,
@@ -343,7 +347,10 @@ static int become(struct container_init *init, struct error *err)
 	status = stand_in_new(&stand_in, &vm->stand_in, err);
 	if (status == 0)
 		status = stand_in_create(vm->stand_in, init->options->id, init->options->bundle,
-			vm->split.guest_config, true, init->filter, err);
+			vm->split.guest_config,
+			(vm->split.n_exports > 0 ? STAND_IN_EXPORTS : 0) |
+				(vm->image >= 0 ? STAND_IN_IMAGE : 0),
+			init->filter, err);
 	if (status == -EPIPE || status == -ECANCELED)
 		guest_explain(vm->guest, err);
 	return status;

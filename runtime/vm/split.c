@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "agent/image.h"
 #include "agent/system.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
@@ -311,24 +312,25 @@ static void split_hooks(struct json_writer *writer, const struct json_value *hoo
 	json_write_end(writer);
 }
 
-static void split_root(struct json_writer *writer, const struct oci_config *config)
+static void split_root(struct json_writer *writer, const struct oci_config *config, bool image)
 {
 	json_write_object_member(writer, "root");
-	json_write_string_member(writer, "path", AGENT_EXPORTS "/root");
+	json_write_string_member(writer, "path", image ? AGENT_IMAGE_ROOT : AGENT_EXPORTS "/root");
 	json_write_bool_member(writer, "readonly", config->root.readonly);
 	json_write_end(writer);
 }
 
 static int write_guest_config(struct json_writer *writer, const struct oci_config *config,
-	const struct json_value *document, struct vm_split *split, struct error *err)
+	const struct json_value *document, bool image_root, struct vm_split *split,
+	struct error *err)
 {
-	int status = add_export(split, VM_EXPORT_ROOT, config->root.readonly, err);
+	int status = image_root ? 0 : add_export(split, VM_EXPORT_ROOT, config->root.readonly, err);
 
 	if (status < 0)
 		return status;
 	json_write_object(writer);
 	write_members(writer, document, host_members);
-	split_root(writer, config);
+	split_root(writer, config, image_root);
 	warn_of_ignored(&config->process);
 	split_process(writer, json_get(document, "process"));
 	split_hooks(writer, json_get(document, "hooks"));
@@ -339,8 +341,8 @@ static int write_guest_config(struct json_writer *writer, const struct oci_confi
 	return status;
 }
 
-int vm_split(const char *text, size_t length, const struct oci_config *config, struct vm_split *ret,
-	struct error *err)
+int vm_split(const char *text, size_t length, const struct oci_config *config, bool image_root,
+	struct vm_split *ret, struct error *err)
 {
 	_cleanup_(arena_free) struct arena arena = { 0 };
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
@@ -352,7 +354,7 @@ int vm_split(const char *text, size_t length, const struct oci_config *config, s
 	if (status == 0)
 		status = json_writer_open(&writer, false, err);
 	if (status == 0)
-		status = write_guest_config(&writer, config, &document, &split, err);
+		status = write_guest_config(&writer, config, &document, image_root, &split, err);
 	if (status == 0)
 		status = json_writer_text(&writer, &guest, NULL, err);
 	if (status == 0) {

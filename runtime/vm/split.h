@@ -24,17 +24,18 @@ struct vm_export {
 
 struct vm_split {
 	char *guest_config;	   /* a config.json for the agent */
-	struct vm_export *exports; /* the root first */
+	struct vm_export *exports; /* the root first, unless it is an image */
 	size_t n_exports;
 };
 
 /*
- * Splits `config`, decoded from the `length` bytes of `text`. `ret` is given back by
+ * Splits `config`, decoded from the `length` bytes of `text`; with `image_root` root.path is an
+ * image that the guest mounts from a disk. `ret` is given back by
  * vm_split_free(). Errors: -ENOTSUP naming the field that no virtual machine can honour, with the
  * reason.
  */
-int vm_split(const char *text, size_t length, const struct oci_config *config, struct vm_split *ret,
-	struct error *err);
+int vm_split(const char *text, size_t length, const struct oci_config *config, bool image_root,
+	struct vm_split *ret, struct error *err);
 
 void vm_split_free(struct vm_split *split);
 

@@ -295,7 +295,8 @@ static int call_with_filter(struct stand_in *stand_in, struct json_writer *write
 }
 
 int stand_in_create(struct stand_in *stand_in, const char *id, const char *bundle,
-	const char *config, bool exports, const struct seccomp_filter *filter, struct error *err)
+	const char *config, unsigned int files, const struct seccomp_filter *filter,
+	struct error *err)
 {
 	struct json_writer writer;
 	int status = protocol_begin(&writer, "op", "create", err);
@@ -305,7 +306,8 @@ int stand_in_create(struct stand_in *stand_in, const char *id, const char *bundl
 	json_write_string_member(&writer, "id", id);
 	json_write_string_member(&writer, "bundle", bundle);
 	json_write_string_member(&writer, "config", config);
-	json_write_bool_member(&writer, "exports", exports);
+	json_write_bool_member(&writer, "exports", files & STAND_IN_EXPORTS);
+	json_write_bool_member(&writer, "image", files & STAND_IN_IMAGE);
 	status = call_with_filter(stand_in, &writer, filter, err);
 	if (status == 0)
 		post_size(stand_in);

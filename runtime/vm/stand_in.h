@@ -31,9 +31,15 @@ struct stand_in_options {
 int stand_in_new(const struct stand_in_options *options, struct stand_in **ret, struct error *err);
 void stand_in_free(struct stand_in *stand_in);
 
-/* The guest's container `id`, up to its start gate; `exports`: it has files of the host's. */
+/* What the agent mounts first. */
+enum stand_in_files {
+	STAND_IN_EXPORTS = 1 << 0, /* files of the host's */
+	STAND_IN_IMAGE = 1 << 1,   /* the root, from a disk */
+};
+
+/* The guest's container `id`, up to its start gate; `files`: enum stand_in_files. */
 int stand_in_create(struct stand_in *stand_in, const char *id, const char *bundle,
-	const char *config, bool exports, const struct seccomp_filter *filter, struct error *err);
+	const char *config, unsigned int files, const struct seccomp_filter *filter, struct error *err);
 
 /* Opens its gate: its program is executed when it returns 0. */
 int stand_in_start(struct stand_in *stand_in, struct error *err);

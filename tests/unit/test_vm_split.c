@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "agent/image.h"
 #include "lib/arena.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
@@ -48,15 +49,21 @@ static const char *make(const char *top, const char *process, const char *linux_
 	return text;
 }
 
-static int split_text(const char *text, struct vm_split *split, struct error *err)
+static int split_root_text(
+	const char *text, bool image_root, struct vm_split *split, struct error *err)
 {
 	struct oci_config config = { 0 };
 
 	if (oci_config_decode(text, strlen(text), &config, err) < 0)
 		fail_msg("%s\n%s", err->message, text);
-	int status = vm_split(text, strlen(text), &config, split, err);
+	int status = vm_split(text, strlen(text), &config, image_root, split, err);
 	oci_config_free(&config);
 	return status;
+}
+
+static int split_text(const char *text, struct vm_split *split, struct error *err)
+{
+	return split_root_text(text, false, split, err);
 }
 
 /* The value below dots and numbers, such as "process.user.uid" or "mounts.0.type"; or NULL. */
@@ -356,6 +363,20 @@ static void a_read_only_root_is_so_on_the_host(void **state)
 	vm_split_free(&split);
 }
 
+static void an_image_is_no_export(void **state)
+{
+	struct vm_split split = { 0 };
+	struct error err = ERROR_INIT;
+	const char *bind = "{\"destination\":\"/d\",\"source\":\"/srv\",\"options\":[\"bind\"]}";
+
+	(void)state;
+	assert_int_equal(split_root_text(with_mounts(bind), true, &split, &err), 0);
+	assert_int_equal(split.n_exports, 1);
+	assert_int_equal(split.exports[0].mount, 0);
+	assert_non_null(strstr(split.guest_config, "\"path\":\"" AGENT_IMAGE_ROOT "\""));
+	vm_split_free(&split);
+}
+
 static void an_idmapped_bind_is_mapped_by_the_host_alone(void **state)
 {
 	const char *text = with_mounts(
@@ -480,6 +501,7 @@ int main(void)
 		cmocka_unit_test(namespaces_of_others),
 		cmocka_unit_test(mounts_keep_their_order),
 		cmocka_unit_test(a_read_only_root_is_so_on_the_host),
+		cmocka_unit_test(an_image_is_no_export),
 		cmocka_unit_test(an_idmapped_bind_is_mapped_by_the_host_alone),
 		cmocka_unit_test(the_hosts_kernel_file_systems_are_not_shared),
 		cmocka_unit_test(the_hosts_limits_have_room_for_the_monitor),
