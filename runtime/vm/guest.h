@@ -25,7 +25,7 @@ struct guest_export {
 struct guest_options {
 	int kvm, kernel, initrd; /* the caller's */
 	int log;		 /* where the guest's console goes, the caller's */
-	int image;	 /* a disk, read-only, or negative; the caller's */
+	int image;		 /* a disk, read-only, or negative; the caller's */
 	int vsock;	 /* a listening Unix socket for other processes' connections; taken over */
 	uint64_t memory; /* bytes, rounded up to 2 MiB */
 	unsigned int cpus;

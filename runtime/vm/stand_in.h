@@ -39,7 +39,8 @@ enum stand_in_files {
 
 /* The guest's container `id`, up to its start gate; `files`: enum stand_in_files. */
 int stand_in_create(struct stand_in *stand_in, const char *id, const char *bundle,
-	const char *config, unsigned int files, const struct seccomp_filter *filter, struct error *err);
+	const char *config, unsigned int files, const struct seccomp_filter *filter,
+	struct error *err);
 
 /* Opens its gate: its program is executed when it returns 0. */
 int stand_in_start(struct stand_in *stand_in, struct error *err);
