@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A root file system that comes as an image on a disk: read-only, with an overlay in memory, so that
- * what a container writes is its own and ends with it.
+ * A root file system that comes as an image on a disk: read-only, with an overlay in memory, so
+ * that what a container writes is its own and ends with it.
  */
 #pragma once
 
