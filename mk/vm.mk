@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the tests of the monitor need beside the program: a first program for guests, packed, and a
-# program that changes a machine while its guest runs.
+# What the tests of the monitor need beside the program: first programs for guests, packed (one that
+# says what the guest has, one that plays a broken agent), and a program that changes a machine while
+# its guest runs.
 
-VM_TEST_TOOLS := build/vm/guest.cpio build/vm/grow
+VM_TEST_TOOLS := build/vm/guest.cpio build/vm/grow build/vm/wrong-agent.cpio
 
 vm-test-tools: $(VM_TEST_TOOLS)
 
@@ -12,6 +13,13 @@ build/vm/guest: tests/vm/guest.c
 	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARNINGS) -static -o $@ $<
 
 build/vm/guest.cpio: build/vm/guest mk/make-initramfs
+	mk/make-initramfs $< $@
+
+build/vm/wrong-agent: tests/vm/wrong_agent.c $(BUILD)/libcaisson.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcaisson.a $(LDLIBS)
+
+build/vm/wrong-agent.cpio: build/vm/wrong-agent mk/make-initramfs
 	mk/make-initramfs $< $@
 
 build/vm/grow: tests/vm/grow.c $(BUILD)/libcaisson.a

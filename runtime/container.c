@@ -97,6 +97,9 @@ bool container_oom_killed(const struct container *container, uint64_t *ret_limit
 	struct error ignored = ERROR_INIT;
 	uint64_t limit;
 
+	if (container->isolation->oom_killed != NULL &&
+		container->isolation->oom_killed(container, ret_limit))
+		return true;
 	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, &ignored);
 	if (cgroup < 0 || cgroup_oom_killed(cgroup, &limit) <= 0 || limit == UINT64_MAX)
 		return false;

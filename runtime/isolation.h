@@ -104,6 +104,12 @@ struct isolation {
 	int (*write_guest_stats)(
 		struct container *container, const char *key, struct json_writer *writer);
 
+	/*
+	 * Whether a kernel of the container's own killed one of its processes for lack of memory,
+	 * and how many bytes there were. Null: the host's cgroup counts that.
+	 */
+	bool (*oom_killed)(const struct container *container, uint64_t *ret_limit);
+
 	/* What the container holds outside its processes and its cgroup is given back. Idempotent.
 	 */
 	int (*release)(struct container *container, struct error *err);

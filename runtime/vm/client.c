@@ -13,7 +13,6 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/json_write.h"
-#include "lib/log.h"
 #include "runtime/vm/loop.h"
 
 struct client {
@@ -28,6 +27,7 @@ struct client {
 	size_t out_sent, out_length;
 	unsigned int dropped; /* answers to posted requests, to come before any other */
 	bool waiting, answered, timed_out;
+	struct error lost; /* what the agent did wrong, where its connection was ended for that */
 	struct protocol_message answer;
 };
 
@@ -79,6 +79,14 @@ static bool flush(struct client *client)
 	return true;
 }
 
+int client_gone(const struct client *client, struct error *err)
+{
+	if (client->lost.errnum != 0)
+		return error_say(err, client->lost.errnum, "the guest's agent is gone: %s",
+			client->lost.message);
+	return error_say(err, EPIPE, "the guest's agent is gone");
+}
+
 /* Queues a message: requests may be posted faster than a busy guest reads them. */
 static int enqueue(struct client *client, struct json_writer *writer, const void *bytes,
 	size_t n_bytes, struct error *err)
@@ -92,7 +100,7 @@ static int enqueue(struct client *client, struct json_writer *writer, const void
 	if (status < 0)
 		return status;
 	if (client->connection < 0)
-		return error_say(err, EPIPE, "the guest's agent is gone");
+		return client_gone(client, err);
 	unsigned char *larger = realloc(client->out, client->out_length + length);
 	if (larger == NULL)
 		return error_set(err, ENOMEM, "talk to the guest's agent");
@@ -118,8 +126,8 @@ static void on_ready(uint32_t events, void *data)
 		if (got == 0)
 			return;
 		if (got < 0) {
-			if (got != -EPIPE)
-				log_warning("the guest's agent: %s", err.message);
+			if (got != -EPIPE && got != -ECONNRESET)
+				client->lost = err;
 			end_connection(client);
 			return;
 		}
@@ -173,11 +181,6 @@ void client_free(struct client *client)
 	free(client);
 }
 
-static int gone(struct error *err)
-{
-	return error_say(err, EPIPE, "the guest's agent is gone");
-}
-
 static int wait_for_answer(struct client *client, int timeout, struct error *err)
 {
 	client->answered = client->timed_out = false;
@@ -200,7 +203,7 @@ static int wait_for_answer(struct client *client, int timeout, struct error *err
 	if (client->timed_out)
 		return error_say(err, ETIMEDOUT, "the guest's agent did not answer within %d s",
 			timeout / 1000);
-	return gone(err);
+	return client_gone(client, err);
 }
 
 int client_call(struct client *client, struct json_writer *writer, const void *bytes,

@@ -34,5 +34,8 @@ void client_free(struct client *client);
 int client_call(struct client *client, struct json_writer *writer, const void *bytes,
 	size_t n_bytes, int timeout, struct protocol_message *ret, struct error *err);
 
+/* Why there is no connection any more: -EPIPE, or what the agent sent that was wrong. */
+int client_gone(const struct client *client, struct error *err);
+
 /* Sends a request and does not wait: its answer is dropped when it comes. */
 int client_post(struct client *client, struct json_writer *writer, struct error *err);

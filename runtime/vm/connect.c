@@ -19,15 +19,15 @@
 #define ANSWER_MAX 64
 
 /* Reads the one line that answers "CONNECT", byte by byte: what is behind it is the stream's. */
-static int read_answer(int connection, char *line, struct error *err)
+static int read_answer(int connection, int timeout, char *line, struct error *err)
 {
 	struct pollfd fd = { .fd = connection, .events = POLLIN };
 
 	for (size_t length = 0; length < ANSWER_MAX - 1;) {
-		if (poll(&fd, 1, VM_AGENT_TIMEOUT_MS) == 0)
+		if (poll(&fd, 1, timeout) == 0)
 			return error_say(err, ETIMEDOUT,
 				"the container's monitor did not answer within %d s",
-				VM_AGENT_TIMEOUT_MS / 1000);
+				timeout / 1000);
 		ssize_t n = read(connection, line + length, 1);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -42,7 +42,7 @@ static int read_answer(int connection, char *line, struct error *err)
 	return error_say(err, EPROTO, "the container's monitor answered with too long a line");
 }
 
-int vm_connect(int dir, struct error *err)
+int vm_connect(int dir, int timeout, struct error *err)
 {
 	char line[ANSWER_MAX];
 	int length = snprintf(line, sizeof(line), "CONNECT %u\n", PROTOCOL_AGENT_PORT);
@@ -53,7 +53,7 @@ int vm_connect(int dir, struct error *err)
 	int status = write_all(connection, line, (size_t)length);
 	if (status < 0)
 		return error_set(err, -status, "reach the container's monitor");
-	status = read_answer(connection, line, err);
+	status = read_answer(connection, timeout, line, err);
 	if (status < 0)
 		return status;
 	if (strncmp(line, "OK ", 3) != 0)
@@ -66,7 +66,7 @@ int vm_request(struct container *container, struct json_writer *writer, const vo
 {
 	_cleanup_(protocol_reader_free) struct protocol_reader reader = { 0 };
 	struct protocol_message answer;
-	_cleanup_close_ int connection = vm_connect(container->dir, err);
+	_cleanup_close_ int connection = vm_connect(container->dir, timeout, err);
 
 	if (connection < 0) {
 		json_writer_close(writer);

@@ -40,7 +40,8 @@ int vm_exec_prepare(struct container_process *process, struct error *err)
 			"virtual machine");
 	int status = process_json(process->options->process, &vm->json, err);
 	for (size_t i = 0; status >= 0 && i < CONNECTIONS; i++) {
-		status = vm->connections[i] = vm_connect(process->container->dir, err);
+		status = vm->connections[i] = vm_connect(
+			process->container->dir, VM_AGENT_TIMEOUT_MS, err);
 		if (status >= 0)
 			process->keep[process->n_keep++] = status;
 	}
@@ -94,5 +95,9 @@ int vm_exec_run(struct container_process *process, struct error *err)
 	log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
 	process->child.channel[1] = close_fd(process->child.channel[1]);
 	status = stand_in_run(stand_in, NULL, err);
-	_exit(status < 0 ? VM_EXIT_LOST : status);
+	if (status >= 0)
+		_exit(status);
+	dprintf(STDERR_FILENO, "caisson: container %s: exec: %s\n", process->container->state.id,
+		err->message);
+	_exit(VM_EXIT_LOST);
 }

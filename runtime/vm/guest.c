@@ -31,7 +31,8 @@
 #define LINE_MAX_LENGTH 256
 #define PANIC "Kernel panic - not syncing"
 #define AGENT "caisson-agent: "
-#define SPARE_SLOTS 4 /* for network cards and disks that come late */
+#define SPARE_SLOTS 4			 /* for network cards and disks that come late */
+#define END_WAIT_NS UINT64_C(1000000000) /* from the end of the agent to that of the guest */
 #define MEMORY_UNIT (UINT64_C(2) << 20)
 /* One that waits for a disk (a sync, a frozen file system) must not hold up the others. */
 #define FILE_THREADS 4
@@ -252,11 +253,22 @@ static int build(struct guest *guest, const struct guest_options *options, struc
 	return status;
 }
 
+/* A guest that resets itself loses its connections first: its end is heard of a moment later. */
+static void wait_for_end(struct guest *guest)
+{
+	loop_set_timer(guest->timer, END_WAIT_NS);
+	while (!guest->ended && !guest->timed_out && loop_run(guest->loop, NULL) == 0)
+		;
+	loop_set_timer(guest->timer, 0);
+}
+
 /* The kernel's words, the agent's, or what the machine knows. */
-void guest_explain(const struct guest *guest, struct error *err)
+void guest_explain(struct guest *guest, struct error *err)
 {
 	struct error probe = ERROR_INIT;
 
+	if (err->errnum == EPIPE)
+		wait_for_end(guest);
 	if (guest->last_words[0] != '\0')
 		error_say(err, EIO, "the guest ended: %s", guest->last_words);
 	else if (guest->ended && guest->end == MACHINE_FAILED &&

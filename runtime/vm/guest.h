@@ -57,7 +57,10 @@ int guest_dial(void *guest, struct error *err);
 /* virtio_vsock_adopt() of the guest's device. */
 int guest_adopt(struct guest *guest, int fd, uint32_t from, uint32_t port, struct error *err);
 
-/* Why the guest is no more, where it ended by itself: prefixed to err's message. */
-void guest_explain(const struct guest *guest, struct error *err);
+/*
+ * Why the guest is no more, where it ended by itself: takes the place of err's message. Where that
+ * is -EPIPE the guest, whose agent is gone, has a second for its own end.
+ */
+void guest_explain(struct guest *guest, struct error *err);
 
 void guest_free(struct guest *guest);

@@ -2,11 +2,13 @@
 #include "runtime/vm/vm.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/protocol.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/file.h"
 #include "lib/json_copy.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
@@ -97,4 +99,15 @@ int vm_write_guest_stats(struct container *container, const char *key, struct js
 	json_write_key(writer, key);
 	json_write_value(writer, stats);
 	return 0;
+}
+
+bool vm_oom_killed(const struct container *container, uint64_t *ret_limit)
+{
+	_cleanup_free_ char *text = NULL;
+	char *end;
+
+	if (read_file(container->dir, VM_OOM, 32, &text, NULL, NULL) < 0 || *text == '\0')
+		return false;
+	*ret_limit = strtoull(text, &end, 10);
+	return *end == '\n';
 }

@@ -8,6 +8,7 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include "runtime/ns/limits.h"
 #include "runtime/ns/rootfs.h"
 #include "runtime/vm/accel/accel.h"
+#include "runtime/vm/asked.h"
 #include "runtime/vm/cards.h"
 #include "runtime/vm/confine.h"
 #include "runtime/vm/guest.h"
@@ -41,12 +43,11 @@
 #define CPUID_VMX (1U << 5) /* leaf 1, ecx */
 #define CPUID_SVM (1U << 2) /* leaf 0x80000001, ecx */
 
-#define KERNEL CAISSON_DATADIR "/vmlinux"
 #define INITRD CAISSON_DATADIR "/agent.cpio"
 
 /* What the creator made ready, and what the new process makes of it. */
 struct vm_container {
-	int kvm, kernel, initrd, log, vsock, cards_socket;
+	int kvm, kernel, initrd, log, oom, vsock, cards_socket;
 	int image; /* the root's, or -EBADF: the rootfs's */
 	struct vm_split split;
 	struct guest_export *exports; /* the new process's fds */
@@ -66,14 +67,9 @@ static int open_read_only(const char *path, const char *what, const char *mend, 
 	return fd;
 }
 
-static const char *kernel_path(const struct settings_vm *settings)
-{
-	return settings->kernel != NULL ? settings->kernel : KERNEL;
-}
-
 static int open_kernel(const struct settings_vm *settings, struct error *err)
 {
-	return open_read_only(kernel_path(settings), "guest kernel",
+	return open_read_only(vm_kernel_path(settings), "guest kernel",
 		"build it with 'make guest-kernel', or name another in the settings (vm.kernel)",
 		err);
 }
@@ -100,46 +96,6 @@ static int check_processor(int kvm, struct error *err)
 	return works > 0 ? 0 : works < 0 ? works : -ENOTSUP;
 }
 
-/* config.json's vm object (config-vm.md): what it may say here, and what nobody can honour. */
-static int check_vm_object(const struct container_init *init, struct error *err)
-{
-	const struct oci_vm *vm = &init->config->vm;
-
-	if (vm->hypervisor_path != NULL)
-		return error_say(
-			err, ENOTSUP, "vm.hypervisor: caisson is its own hypervisor: remove it");
-	if (vm->image_path != NULL)
-		return error_say(err, ENOTSUP,
-			"vm.image: the guest boots from its initramfs; the container's root is "
-			"root.path, which may be an image: remove it");
-	if (vm->hw_config.device_tree != NULL || vm->hw_config.dtdevs.count > 0 ||
-		vm->hw_config.n_iomems > 0 || vm->hw_config.n_irqs > 0)
-		return error_say(err, ENOTSUP,
-			"vm.hwConfig: only vcpus and memory can be chosen: a guest gets no "
-			"hardware of the host's");
-	/* A container's own data chooses no file of the host's (CVE-2020-27151). */
-	const char *used = kernel_path(init->runtime->vm);
-	bool other_kernel = vm->kernel_path != NULL && strcmp(vm->kernel_path, used) != 0;
-	if ((other_kernel || vm->kernel_initrd != NULL) && !init->runtime->vm->container_paths)
-		return error_say(err, ENOTSUP,
-			"vm.kernel.path: %s is not the kernel that the settings name (%s): only "
-			"they "
-			"choose one, unless their vm.container_paths allows it",
-			other_kernel ? vm->kernel_path : vm->kernel_initrd, used);
-	return 0;
-}
-
-static struct settings_vm choose_files(const struct container_init *init)
-{
-	struct settings_vm files = *init->runtime->vm;
-
-	if (init->config->vm.kernel_path != NULL)
-		files.kernel = init->config->vm.kernel_path;
-	if (init->config->vm.kernel_initrd != NULL)
-		files.initrd = init->config->vm.kernel_initrd;
-	return files;
-}
-
 static int open_files(struct vm_container *vm, const struct container_init *init, struct error *err)
 {
 	vm->kvm = accel_open_device(err);
@@ -148,7 +104,7 @@ static int open_files(struct vm_container *vm, const struct container_init *init
 	int status = check_processor(vm->kvm, err);
 	if (status < 0)
 		return status;
-	const struct settings_vm files = choose_files(init);
+	const struct settings_vm files = vm_asked_files(init);
 	vm->kernel = open_kernel(&files, err);
 	if (vm->kernel < 0)
 		return vm->kernel;
@@ -158,6 +114,9 @@ static int open_files(struct vm_container *vm, const struct container_init *init
 	vm->log = openat(init->dir, VM_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (vm->log < 0)
 		return error_set(err, errno, "create the log of the guest's console");
+	vm->oom = openat(init->dir, VM_OOM, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (vm->oom < 0)
+		return error_set(err, errno, "create the record of the guest's memory");
 	vm->vsock = socket_bind_at(init->dir, VM_SOCKET, SOCK_STREAM | SOCK_NONBLOCK, 64, err);
 	if (vm->vsock < 0)
 		return vm->vsock;
@@ -188,6 +147,7 @@ static void prepare_free(struct container_init *init)
 	close_fd(vm->kernel);
 	close_fd(vm->initrd);
 	close_fd(vm->log);
+	close_fd(vm->oom);
 	close_fd(vm->vsock);
 	close_fd(vm->cards_socket);
 	vm_split_free(&vm->split);
@@ -201,13 +161,14 @@ static int prepare(struct container_init *init, struct error *err)
 
 	if (vm == NULL)
 		return error_set(err, ENOMEM, "make a virtual machine");
-	vm->kvm = vm->kernel = vm->initrd = vm->log = vm->vsock = vm->cards_socket = -EBADF;
+	vm->kvm = vm->kernel = vm->initrd = vm->log = -EBADF;
+	vm->oom = vm->vsock = vm->cards_socket = -EBADF;
 	init->isolation_data = vm;
 	if (init->options->preserve_fds > 0)
 		return error_say(err, ENOTSUP,
 			"--preserve-fds and LISTEN_FDS: a descriptor cannot be passed into a "
 			"virtual machine");
-	int status = check_vm_object(init, err);
+	int status = vm_check_asked(init, err);
 	if (status < 0)
 		return status;
 	vm->image = rootfs_image(init->rootfs);
@@ -217,8 +178,8 @@ static int prepare(struct container_init *init, struct error *err)
 		status = open_files(vm, init, err);
 	if (status < 0)
 		return status;
-	const int keep[] = { vm->kvm, vm->kernel, vm->initrd, vm->log, vm->vsock, vm->cards_socket,
-		vm->image };
+	const int keep[] = { vm->kvm, vm->kernel, vm->initrd, vm->log, vm->oom, vm->vsock,
+		vm->cards_socket, vm->image };
 	memcpy(init->keep, keep, sizeof(keep));
 	init->n_keep = sizeof(keep) / sizeof(*keep) - (vm->image < 0);
 	if (vm->split.n_exports > CONTAINER_INIT_KEEP - init->n_keep)
@@ -387,6 +348,19 @@ static _Noreturn void end_without_guest(struct vm_container *vm, const char *id,
 	_exit(VM_EXIT_LOST);
 }
 
+/* For who waits for the container: without a limit the whole guest's memory was one. */
+static void record_oom(const struct vm_container *vm, const struct container_init *init)
+{
+	const struct optional_i64 *limit = &init->config->linux.resources.memory.limit;
+
+	dprintf(vm->oom, "%" PRIu64 "\n",
+		limit->set && limit->value > 0 ? (uint64_t)limit->value
+					       : vm_size(init->config, init->runtime->vm).memory);
+	dprintf(vm->log,
+		"caisson: the guest's kernel killed a process of the container: "
+		"out of memory\n");
+}
+
 static int run(struct container_init *init, struct error *err)
 {
 	struct vm_container *vm = init->isolation_data;
@@ -405,9 +379,7 @@ static int run(struct container_init *init, struct error *err)
 	if (status < 0)
 		end_without_guest(vm, init->options->id, err);
 	if (oom)
-		dprintf(vm->log,
-			"caisson: the guest's kernel killed a process of the container: "
-			"out of memory\n");
+		record_oom(vm, init);
 	/* The guest's file systems are synced by the agent: there is nothing to switch off in
 	 * order. */
 	_exit(status);
@@ -433,6 +405,7 @@ const struct isolation vm_isolation = {
 	.kill = vm_kill,
 	.release = vm_release,
 	.resume = vm_resume,
+	.oom_killed = vm_oom_killed,
 	.update = vm_update,
 	.process_table = vm_process_table,
 	.write_guest_stats = vm_write_guest_stats,

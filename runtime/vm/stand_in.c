@@ -359,5 +359,5 @@ int stand_in_run(struct stand_in *stand_in, bool *ret_oom, struct error *err)
 		*ret_oom = stand_in->oom;
 	if (stand_in->ended)
 		return stand_in->status;
-	return error_say(err, EPIPE, "the guest's agent is gone");
+	return client_gone(stand_in->client, err);
 }

@@ -63,27 +63,10 @@ static int hand_over(const struct container *container, const struct vm_network 
 		connection, network->forward_listener, network->forward_rules, err);
 }
 
-static int ask_agent(
-	const struct container *container, struct json_writer *writer, struct error *err)
-{
-	_cleanup_(protocol_message_free) struct protocol_message answer = { 0 };
-	_cleanup_(protocol_reader_free) struct protocol_reader reader = { 0 };
-	_cleanup_close_ int connection = vm_connect(container->dir, err);
-
-	if (connection < 0) {
-		json_writer_close(writer);
-		return connection;
-	}
-	json_write_end(writer);
-	int status = protocol_send(connection, writer, NULL, 0, err);
-	if (status == 0)
-		status = protocol_wait(connection, &reader, VM_AGENT_TIMEOUT_MS, &answer, err);
-	return status < 0 ? status : protocol_check_answer(&answer, err);
-}
-
 static int configure_guest(struct container *container, const struct vm_network *network,
 	const unsigned int *slots, struct error *err)
 {
+	_cleanup_(protocol_message_free) struct protocol_message answer = { 0 };
 	struct json_writer writer;
 	int status = protocol_begin(&writer, "op", "network", err);
 
@@ -94,7 +77,7 @@ static int configure_guest(struct container *container, const struct vm_network 
 	for (size_t i = 0; i < network->n_nics; i++)
 		json_write_uint(&writer, slots[i]);
 	json_write_end(&writer);
-	return ask_agent(container, &writer, err);
+	return vm_request(container, &writer, NULL, 0, VM_AGENT_TIMEOUT_MS, &answer, err);
 }
 
 int vm_start(struct container *container, struct error *err)

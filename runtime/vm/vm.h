@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct container;
 struct container_process;
@@ -17,6 +18,7 @@ struct settings_vm;
 #define VM_SOCKET "vsock"  /* leads to the guest's ports (virtio/vsock.h) */
 #define VM_CARDS "cards"   /* takes network cards (cards.h) */
 #define VM_LOG "guest.log" /* what the guest's kernel and agent said */
+#define VM_OOM "oom"	   /* the monitor's: bytes of memory that ran out in the guest, or empty */
 
 #define VM_AGENT_TIMEOUT_MS 10000
 #define VM_KILL_TIMEOUT_MS 2000 /* how long kill KILL waits for the guest's written data */
@@ -43,6 +45,9 @@ int vm_process_table(
 	struct container *container, struct container_process_table *ret, struct error *err);
 int vm_write_guest_stats(struct container *container, const char *key, struct json_writer *writer);
 
+/* inspect.c: the agent reported the end of memory (isolation.h). */
+bool vm_oom_killed(const struct container *container, uint64_t *ret_limit);
+
 /* resume.c: the guest's clock goes on where the host's is by now. */
 int vm_resume(struct container *container, struct error *err);
 
@@ -54,8 +59,11 @@ int vm_resume(struct container *container, struct error *err);
 int vm_request(struct container *container, struct json_writer *writer, const void *bytes,
 	size_t n_bytes, int timeout, struct protocol_message *ret, struct error *err);
 
-/* connect.c: a connection to the agent from any process that may open the state directory `dir`. */
-int vm_connect(int dir, struct error *err);
+/*
+ * connect.c: a connection to the agent from any process that may open the state directory `dir`,
+ * for which the monitor is waited at most `timeout` ms.
+ */
+int vm_connect(int dir, int timeout, struct error *err);
 
 /*
  * Whether a guest can be started here at all: /dev/kvm that runs guests on the processor, a kernel
