@@ -68,7 +68,7 @@ exports='mount -t virtiofs exports /mnt'
 			dd if=/dev/zero of=$d/precious bs=1 count=1 conv=notrunc && echo overwritten
 			mknod $d/node c 1 3 && echo "node made"
 		done'
-	try target 'mkdir $bundle/volume && cd $bundle && echo keep >volume/precious; echo keep >rootfs/precious; stat -c "%n %a %h %s %Y" volume/* rootfs/* >before
+	try target 'mkdir $bundle/volume $bundle/rootfs/volume && cd $bundle && echo keep >volume/precious; echo keep >rootfs/precious; stat -c "%n %a %h %s %Y" volume/* rootfs/* >before
 		caisson run $id; stat -c "%n %a %h %s %Y" volume/* rootfs/* | diff before - && cat volume/precious rootfs/precious | uniq'
 	is "$(grep -c '^at ' <<<"$output")" 3
 	is "$(grep -v '^at ' <<<"$output")" keep
@@ -129,9 +129,9 @@ exports='mount -t virtiofs exports /mnt'
 			cd $d || continue
 			ln -s /tmp/t/bundles out; ln -s ../../../.. up; ln -s /proc/self/fd/3 fd
 			for l in out up fd ../.. ../../tmp; do echo x >$l/was-here; mkdir $l/dir; cat $l/secret; rm -rf $l/secret; done
-			ln $d/../secret hard; mv fd ..; mv up ../../moved; echo tried
+			ln $d/../secret hard; mv up ../../moved; echo tried
 		done'
 	try target 'cd $bundle && mkdir volume && echo hidden >secret && echo hidden >../secret && (ls -a; ls -a ..) >../before
 		caisson run $id 2>/dev/null; (ls -a; ls -a ..) | diff ../before -; cat secret ../secret; rm ../secret ../before; ls volume; [ -L rootfs/out ] && echo linked'
-	is "$output" $'tried\ntried\nhidden\nhidden\nout\nlinked'
+	is "$output" $'tried\ntried\nhidden\nhidden\nfd\nout\nlinked'
 }

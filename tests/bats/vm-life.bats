@@ -122,7 +122,7 @@ with_agent() {
 	is "$status" 137
 	is "$stderr" "caisson: warning: container $id was killed by the kernel: memory limit 67108864 reached; raise linux.resources.memory.limit"
 	config 'del(.linux.resources.memory)'
-	program awk 'BEGIN { while (1) a[i++] = sprintf("%4000s", i) }'
+	program awk 'BEGIN { while (1) a[i++] = sprintf("%100000s", i) }'
 	try caisson run "$id"
 	is "$status" 137
 	like "$stderr" 'memory limit 268435456 reached'
