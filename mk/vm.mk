@@ -33,7 +33,11 @@ build/bench/count_instructions.so: tests/bench/count_instructions.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
-bench-vm: all machine-tools vm-test-tools build/bench/count_instructions.so
+bench-vm: all machine-tools vm-test-tools bench-guest-kernel build/bench/count_instructions.so
 	tests/bench/vm
 
-.PHONY: bench-vm
+# The kernel and the addresses of its functions are of one build.
+bench-guest-kernel:
+	+@test -e $(BUILD)/guest/vmlinux -a -e $(BUILD)/guest/System.map || $(MAKE) -s guest-kernel
+
+.PHONY: bench-vm bench-guest-kernel

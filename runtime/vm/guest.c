@@ -43,7 +43,7 @@
  */
 #define COMMAND_LINE                                                                      \
 	"console=hvc0 quiet panic=-1 reboot=k tsc=reliable no_timer_check noreplace-smp " \
-	"rcupdate.rcu_expedited=1 cryptomgr.notests dummy.numdummies=0"
+	"rcupdate.rcu_expedited=1 cryptomgr.notests dummy.numdummies=0 percpu_alloc=page"
 
 struct guest {
 	struct loop *loop;
@@ -234,6 +234,7 @@ static int build(struct guest *guest, const struct guest_options *options, struc
 		.cpus = options->cpus,
 		.cpus_max = options->cpus,
 		.spare_slots = SPARE_SLOTS,
+		.large_pages = true,
 		.serial = -EBADF,
 		.confine = true,
 	};

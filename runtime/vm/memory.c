@@ -15,6 +15,7 @@
 
 #define ALIGNMENT (2ULL << 20)
 #define SIZE_LIMIT (1ULL << 44)
+#define THIN_MEMORY (8ULL << 20)
 #define PAGEMAP_PRESENT_OR_SWAPPED (3ULL << 62)
 
 /* 2 MiB alignment of both addresses lets the host back the guest with large pages. */
@@ -50,13 +51,17 @@ static bool must_ask_for_large_pages(void)
 	return strstr(text, "[madvise]") != NULL;
 }
 
-/* Kernels without large pages refuse both: the guest runs with small ones. */
-static void advise(void *base, uint64_t size, bool large_pages)
+/*
+ * Kernels without large pages refuse both: the guest runs with small ones. The lowest memory is
+ * what Linux uses last, and thinly: boot parameters, first page tables, real mode's leftovers.
+ */
+static void advise(uint8_t *base, uint64_t size, bool large_pages)
 {
-	if (!large_pages)
-		(void)madvise(base, size, MADV_NOHUGEPAGE);
-	else if (must_ask_for_large_pages())
-		(void)madvise(base, size, MADV_HUGEPAGE);
+	uint64_t thin = !large_pages || size < THIN_MEMORY ? size : THIN_MEMORY;
+
+	(void)madvise(base, thin, MADV_NOHUGEPAGE);
+	if (thin < size && must_ask_for_large_pages())
+		(void)madvise(base + thin, size - thin, MADV_HUGEPAGE);
 }
 
 /* Linux plugs memory in sections of 128 MiB at least. */

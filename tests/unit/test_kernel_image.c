@@ -281,7 +281,7 @@ static void check_loaded(bool large_pages)
 	assert_int_equal(at[0x30ff], 0xbb);
 	assert_int_equal(at[0x3100], 0);
 	assert_int_equal(loaded.initrd_size, sizeof(initrd));
-	assert_int_equal(loaded.initrd, (64 << 20) - 8192);
+	assert_int_equal(loaded.initrd, 0x1004000); /* the page behind the last segment */
 	at = guest_memory_at(&memory.guest, loaded.initrd, loaded.initrd_size);
 	assert_memory_equal(at, initrd, sizeof(initrd));
 	/* What the guest writes never reaches the file. */
@@ -301,6 +301,46 @@ static void kernel_and_initrd_are_copied(void **state)
 {
 	(void)state;
 	check_loaded(true);
+}
+
+/* Of read-only bytes that fill large pages the file is shown; the ends are copies of it. */
+static void text_in_large_pages_is_the_file(void **state)
+{
+	enum { OFFSET = 0x1000, SIZE = 0x501234, GPA = 0x1101000 };
+	static struct elf_file file;
+	static uint8_t bytes[OFFSET + SIZE];
+	struct memory memory;
+	struct boot_loaded loaded;
+	struct error err = ERROR_INIT;
+	uint8_t byte;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 2654435761U >> 24);
+	make_elf(&file);
+	file.header.e_phnum = 1;
+	file.header.e_entry = GPA;
+	file.segments[0].p_paddr = GPA;
+	file.segments[0].p_filesz = SIZE;
+	file.segments[0].p_memsz = SIZE + 100;
+	for (uint32_t flags = 0; flags <= PF_W; flags += PF_W) {
+		file.segments[0].p_flags = flags;
+		memcpy(bytes, &file, OFFSET);
+		_cleanup_close_ int fd = make_file(bytes, sizeof(bytes));
+		assert_int_equal(memory_new(&memory, 64 << 20, 0, true, &err), 0);
+		assert_int_equal(boot_load(&memory, fd, -1, &loaded, &err), 0);
+		uint8_t *at = guest_memory_at(&memory.guest, GPA, SIZE + 100);
+		assert_memory_equal(at, bytes + OFFSET, SIZE);
+		assert_int_equal(at[SIZE + 99], 0);
+		/* A file that changes shows where it is mapped; no kernel's does. */
+		byte = (uint8_t)~at[0x200000];
+		assert_int_equal(pwrite(fd, &byte, 1, OFFSET + 0x200000), 1);
+		assert_int_equal(at[0x200000] == byte, flags == 0);
+		byte = (uint8_t)~at[0x500000];
+		assert_int_equal(pwrite(fd, &byte, 1, OFFSET + 0x500000), 1);
+		assert_int_not_equal(at[0x500000], byte);
+		memory_free(&memory);
+	}
 }
 
 static void too_little_memory_is_said(void **state)
@@ -339,6 +379,7 @@ int main(void)
 		cmocka_unit_test(damaged_lz4_is_refused),
 		cmocka_unit_test(kernel_and_initrd_are_mapped),
 		cmocka_unit_test(kernel_and_initrd_are_copied),
+		cmocka_unit_test(text_in_large_pages_is_the_file),
 		cmocka_unit_test(too_little_memory_is_said),
 	};
 

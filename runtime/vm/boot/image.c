@@ -46,6 +46,7 @@ static int add_segment(
 		.file_size = header->p_filesz,
 		.gpa = header->p_paddr,
 		.memory_size = header->p_memsz,
+		.writable = header->p_flags & PF_W,
 	};
 	int r;
 
@@ -168,6 +169,7 @@ static int parse_bzimage(
 		.file_size = size - code,
 		.gpa = header->pref_address,
 		.memory_size = header->init_size,
+		.writable = true,
 	};
 	if (segment->memory_size < segment->file_size)
 		segment->memory_size = segment->file_size;

@@ -21,6 +21,7 @@ struct kernel_segment {
 	uint64_t file_size;
 	uint64_t gpa;
 	uint64_t memory_size; /* at least file_size; gpa + memory_size does not overflow */
+	bool writable;	      /* the kernel's data: a copy is what most of its pages become */
 };
 
 enum kernel_payload {

@@ -12,6 +12,7 @@
 
 #define PAGE 4096ULL
 #define MIB (1ULL << 20)
+#define LARGE_PAGE (2 * MIB)
 #define KERNEL_FILE_MAX (256 * MIB)
 
 struct mapped_file {
@@ -77,6 +78,48 @@ static bool can_be_mapped(const struct kernel_image *image, const struct kernel_
 	return true;
 }
 
+/*
+ * The part of a segment that shows the file. With large pages this is what fills whole ones and is
+ * not written to: text, which all guests of a host then share. What is left is faster, and hardly
+ * larger, as a copy in large pages. `*ret_size` may be 0.
+ */
+static void find_mapped_part(const struct memory *memory, const struct kernel_image *image,
+	const struct kernel_segment *segment, uint64_t *ret_begin, uint64_t *ret_size)
+{
+	uint64_t begin = segment->gpa, end = segment->gpa + segment->file_size;
+
+	*ret_begin = begin;
+	*ret_size = 0;
+	if (!can_be_mapped(image, segment) || (memory->large_pages && segment->writable))
+		return;
+	if (memory->large_pages) {
+		begin = (begin + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+		end &= ~(LARGE_PAGE - 1);
+	}
+	if (begin >= end)
+		return;
+	*ret_begin = begin;
+	*ret_size = end - begin;
+}
+
+static int load_from_file(struct memory *memory, const struct kernel_image *image,
+	const struct kernel_segment *segment, int fd, struct error *err)
+{
+	uint64_t gpa = segment->gpa, offset = segment->offset, begin, mapped;
+	uint64_t end = gpa + segment->file_size;
+	int r = 0;
+
+	find_mapped_part(memory, image, segment, &begin, &mapped);
+	if (mapped != 0)
+		r = memory_map_file(memory, begin, mapped, fd, offset + (begin - gpa), err);
+	if (r >= 0 && begin > gpa)
+		r = memory_read_file(memory, gpa, begin - gpa, fd, offset, err);
+	begin += mapped;
+	if (r >= 0 && begin < end)
+		r = memory_read_file(memory, begin, end - begin, fd, offset + (begin - gpa), err);
+	return r;
+}
+
 /* `fd` is the file that `file` shows, or negative where it is no file's (unpacked). */
 static int load_segment(struct memory *memory, const struct kernel_image *image,
 	const struct kernel_segment *segment, const struct mapped_file *file, int fd,
@@ -88,12 +131,8 @@ static int load_segment(struct memory *memory, const struct kernel_image *image,
 		return error_say(err, ENOMEM,
 			"the kernel needs memory up to %llu MiB: give the guest more",
 			(unsigned long long)((segment->gpa + segment->memory_size) / MIB + 1));
-	if (fd >= 0 && !memory->large_pages && can_be_mapped(image, segment))
-		return memory_map_file(
-			memory, segment->gpa, segment->file_size, fd, segment->offset, err);
 	if (fd >= 0)
-		return memory_read_file(
-			memory, segment->gpa, segment->file_size, fd, segment->offset, err);
+		return load_from_file(memory, image, segment, fd, err);
 	if (segment->file_size != 0)
 		memcpy(host, file->bytes + segment->offset, segment->file_size);
 	return 0;
@@ -158,28 +197,28 @@ static uint64_t kernel_end(const struct kernel_image *image)
 	return end;
 }
 
-/* At the top of the memory below the hole, where no early allocation of the kernel is in the way.
+/*
+ * Behind the kernel, in the large page that its data ends in: the top of memory is where the
+ * kernel's tables go, which fill large pages of their own. The guest takes the initrd's pages into
+ * other use when it has unpacked it: a copy of the file costs no memory in the end.
  */
 static int load_initrd(struct memory *memory, const struct kernel_image *image, int fd,
 	struct boot_loaded *loaded, struct error *err)
 {
-	uint64_t limit = memory->low, rounded, address;
+	uint64_t limit = memory->low, address = page_up(kernel_end(image));
 	size_t size = 0;
 	int r = file_size(fd, "initrd", (size_t)1 << 40, &size, err);
 
 	if (r < 0)
 		return r;
-	rounded = page_up(size);
 	if (image->bzimage && image->header.initrd_addr_max != 0 &&
 		!(image->header.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) &&
 		limit > (uint64_t)image->header.initrd_addr_max + 1)
 		limit = (uint64_t)image->header.initrd_addr_max + 1;
-	limit &= ~(PAGE - 1);
-	if (rounded > limit || limit - rounded < kernel_end(image))
+	if (address > limit || page_up(size) > (limit & ~(PAGE - 1)) - address)
 		return error_say(err, ENOMEM,
 			"%llu MiB of memory do not hold the kernel and an initrd of %zu bytes",
 			(unsigned long long)(memory->low / MIB), size);
-	address = limit - rounded;
 	if (memory->large_pages)
 		r = memory_read_file(memory, address, size, fd, 0, err);
 	else
