@@ -24,7 +24,6 @@ setup_file() {
 }
 
 test_setup() {
-	[[ $ISOLATION == namespace ]] || skip 'no container is involved'
 	[[ -e $BATS_TEST_DIRNAME/../../build/guest/vmlinux ]] || skip "no guest kernel: 'make guest-kernel'"
 }
 
