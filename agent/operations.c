@@ -158,8 +158,8 @@ static int op_create(struct request *request, struct error *err)
 		status = image_mount(err);
 	if (status < 0)
 		return status;
-	return process_create(
-		request->peer->process, request->agent->runtime, id, bundle, config, filter, err);
+	return process_create(request->peer->process, request->agent->runtime, id, bundle, config,
+		get_bool(request, "notify"), filter, err);
 }
 
 static int op_start(struct request *request, struct error *err)

@@ -63,6 +63,7 @@ struct guest_process *process_new(int control)
 	process->control = control;
 	process->terminal = process->pidfd = -EBADF;
 	process->created = CREATED_CONTAINER_INIT;
+	process->notify = NOTIFY_INIT;
 	for (int i = 0; i < PROCESS_STREAMS; i++) {
 		process->streams[i] = -EBADF;
 		pump_open(&process->pumps[i], -EBADF, -EBADF);
@@ -142,7 +143,7 @@ static void began(
 }
 
 int process_create(struct guest_process *process, const struct runtime *runtime, const char *id,
-	const char *bundle, const char *config, const struct seccomp_filter *seccomp,
+	const char *bundle, const char *config, bool notify, const struct seccomp_filter *seccomp,
 	struct error *err)
 {
 	_cleanup_(pipes_close) struct pipes pipes;
@@ -161,6 +162,8 @@ int process_create(struct guest_process *process, const struct runtime *runtime,
 		.want_terminal = true,
 		.stdio = pipes.program,
 		.seccomp = seccomp,
+		/* There is none of the caller's here: the host hears of it from us. */
+		.notify_socket = notify ? "host" : NULL,
 	};
 	status = container_create(runtime, &options, &process->created, err);
 	if (status < 0)
@@ -175,6 +178,10 @@ int process_start(struct guest_process *process, struct error *err)
 {
 	if (!process->has_container)
 		return error_say(err, EINVAL, "there is no container to start");
+	const struct container *container = &process->created.container;
+	if (container->state.notify && process->notify.socket < 0 &&
+		notify_listen(container->dir, &process->notify, err) < 0)
+		return -err->errnum;
 	return container_start_attached(&process->created, err);
 }
 
@@ -231,12 +238,15 @@ void process_poll(const struct guest_process *process, struct pollfd *fds)
 {
 	for (int i = 0; i < PROCESS_STREAMS; i++)
 		pump_poll(&process->pumps[i], fds + 2 * i);
+	fds[2 * PROCESS_STREAMS] = (struct pollfd){ .fd = process->notify.socket,
+		.events = POLLIN };
 }
 
-void process_handle(struct guest_process *process, const struct pollfd *fds)
+bool process_handle(struct guest_process *process, const struct pollfd *fds)
 {
 	for (int i = 0; i < PROCESS_STREAMS; i++)
 		pump_handle(&process->pumps[i], fds + 2 * i);
+	return fds[2 * PROCESS_STREAMS].revents != 0 && notify_receive(&process->notify) > 0;
 }
 
 void process_ended(struct guest_process *process)
@@ -248,6 +258,7 @@ void process_ended(struct guest_process *process)
 	if (!process->has_container)
 		return;
 	process->has_container = false;
+	notify_close(&process->notify);
 	if (container_finish(&process->created.container, &err) < 0)
 		log_warning("%s", err.message);
 	created_container_free(&process->created);

@@ -10,13 +10,14 @@
 
 #include "lib/pump.h"
 #include "runtime/container.h"
+#include "runtime/notify.h"
 
 struct error;
 struct pollfd;
 
 #define PROCESS_TOKEN 33 /* 32 hexadecimal digits and the NUL */
 #define PROCESS_STREAMS 3
-#define PROCESS_FDS (2 * PROCESS_STREAMS)
+#define PROCESS_FDS (2 * PROCESS_STREAMS + 1)
 
 struct guest_process {
 	struct guest_process *next;
@@ -27,7 +28,8 @@ struct guest_process {
 	int terminal;	    /* its master, for its size; or -EBADF */
 	bool has_container; /* it is a container's first process */
 	struct created_container created;
-	pid_t pid; /* 0: not running */
+	struct notify notify; /* what its program says of being ready */
+	pid_t pid;	      /* 0: not running */
 	int pidfd;
 };
 
@@ -44,9 +46,9 @@ struct guest_process *process_first(void);
 /* Gives it a stream (0 to 2) to the host, which it takes over. -EEXIST, -EINVAL. */
 int process_take_stream(struct guest_process *process, int number, int fd);
 
-/* Creates the container `id` up to its gate. */
+/* Creates the container `id` up to its gate; `notify`: it has a socket to say when it is ready. */
 int process_create(struct guest_process *process, const struct runtime *runtime, const char *id,
-	const char *bundle, const char *config, const struct seccomp_filter *seccomp,
+	const char *bundle, const char *config, bool notify, const struct seccomp_filter *seccomp,
 	struct error *err);
 
 /* Opens the gate: the program is executed when it returns 0. */
@@ -61,9 +63,10 @@ int process_signal(struct guest_process *process, int signal, bool all, struct e
 int process_resize(struct guest_process *process, unsigned short rows, unsigned short columns,
 	struct error *err);
 
-/* Its streams, for the loop: PROCESS_FDS entries. */
+/* Its streams and notify socket, for the loop: PROCESS_FDS entries. */
 void process_poll(const struct guest_process *process, struct pollfd *fds);
-void process_handle(struct guest_process *process, const struct pollfd *fds);
+/* True when it says that it is ready. */
+bool process_handle(struct guest_process *process, const struct pollfd *fds);
 
 /* It ended with a wait(2) status: what its container holds in the guest is cleared. */
 void process_ended(struct guest_process *process);

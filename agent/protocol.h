@@ -17,8 +17,8 @@
  *   hello     version; by the agent, on the connection that it dials
  *   open      this connection stands for a process; answer: token
  *   stream    token, fd (0, 1, 2); from the answer on this connection is raw
- *   create    id, bundle, config, exports, image (what is mounted first); bytes: the compiled
- *             seccomp filter, or none. When it is answered the container is at its start gate
+ *   create    id, bundle, config, exports, notify, image (what is mounted first); bytes: the
+ *             compiled seccomp filter, or none. When it is answered the container is at its gate
  *   start     the program is executed when it is answered
  *   exec      id, process, cgroup; bytes as above; the program is executed when it is answered
  *   signal    signal, all, perhaps id: to a container, on a connection without a process
@@ -33,7 +33,7 @@
  *   clock     seconds, nanoseconds; bytes: entropy. The guest's clock is set, its pool is seeded
  *
  * Events: exit with status (0 to 255, 128 + N by signal N), oom (the container ran out of memory),
- * log with level and message.
+ * ready (sd_notify(3), where create asked for it), log with level and message.
  *
  * Both ends check lengths before they allocate, and types before they use a value; a peer that
  * breaks the rules loses its connection, and nothing else.

@@ -227,7 +227,8 @@ static void handle_fds(struct server *server)
 	/* Streams first: what a connection does may free their processes. */
 	const struct pollfd *fds = server->fds + n + n_connections;
 	for (struct guest_process *p = process_first(); p != NULL; p = p->next, fds += PROCESS_FDS)
-		process_handle(p, fds);
+		if (process_handle(p, fds))
+			send_event(p->control, "ready", -1);
 	if (server->fds[FD_SIGNALS].revents != 0)
 		reap(server);
 	/* Downwards: dropping one moves the last into its place. */

@@ -28,6 +28,7 @@
 #include "runtime/creation.h"
 #include "runtime/gate.h"
 #include "runtime/isolation.h"
+#include "runtime/notify.h"
 #include "runtime/ns/rootfs.h"
 
 #define MANY_MOUNTS 100
@@ -57,11 +58,7 @@ static int fill_state(struct creation *creation, struct error *err)
 		return error_set(err, ENOMEM, "create container %s", options->id);
 	state->isolation = container->isolation->name;
 	state->owner = geteuid();
-	/* A Unix socket lives in one kernel: nobody would ever hear of the program. */
-	state->notify = options->notify_socket != NULL && !container->isolation->own_kernel;
-	if (options->notify_socket != NULL && !state->notify)
-		log_warning("NOTIFY_SOCKET does not reach into a virtual machine: nothing is "
-			    "waited for");
+	state->notify = options->notify_socket != NULL;
 	state->annotations = &container->config.annotations;
 	if (container->config.linux.intel_rdt.set) {
 		const char *group = container->config.linux.intel_rdt.clos_id;
@@ -213,7 +210,7 @@ static void prepare_environment(struct container_init *init)
 		init->extra_env[n++] = "LISTEN_PID=1";
 	}
 	if (init->state->notify)
-		init->extra_env[n++] = "NOTIFY_SOCKET=/run/notify/notify.sock";
+		init->extra_env[n++] = "NOTIFY_SOCKET=" NOTIFY_SOCKET_PATH;
 	init->extra_env[n] = NULL;
 }
 

@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 #include "runtime/state.h"
 
 #define MESSAGE_MAX 4096
@@ -67,17 +68,39 @@ static int bind_container(int dir, struct error *err)
 			  : take_fd(&fd);
 }
 
+int notify_listen(int dir, struct notify *ret, struct error *err)
+{
+	int socket = bind_container(dir, err);
+
+	if (socket < 0)
+		return socket;
+	*ret = (struct notify){ .socket = socket, .host = -EBADF };
+	return 0;
+}
+
+void notify_say_ready(void)
+{
+	static const struct sockaddr_un address = { .sun_family = AF_UNIX,
+		.sun_path = NOTIFY_SOCKET_PATH };
+	static const char text[] = "READY=1";
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 ||
+		sendto(fd, text, sizeof(text) - 1, MSG_NOSIGNAL, (const struct sockaddr *)&address,
+			sizeof(address)) < 0)
+		log_debug("pass on the program's READY=1: %s", strerror(errno));
+}
+
 int notify_open(int dir, const char *host, struct notify *ret, struct error *err)
 {
 	_cleanup_close_ int host_fd = connect_host(host, err);
 
 	if (host_fd < 0)
 		return host_fd;
-	int container = bind_container(dir, err);
-	if (container < 0)
-		return container;
-	*ret = (struct notify){ .socket = container, .host = take_fd(&host_fd) };
-	return 0;
+	int status = notify_listen(dir, ret, err);
+	if (status == 0)
+		ret->host = take_fd(&host_fd);
+	return status;
 }
 
 /* True when one of the lines is exactly READY=1. */
@@ -90,16 +113,24 @@ static bool says_ready(char *message)
 	return false;
 }
 
-int notify_handle(struct notify *notify, pid_t pid)
+int notify_receive(const struct notify *notify)
 {
-	char message[MESSAGE_MAX], text[64];
+	char message[MESSAGE_MAX];
 	ssize_t length = recv(notify->socket, message, sizeof(message) - 1, MSG_DONTWAIT);
 
 	if (length < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	message[length] = '\0';
-	if (!says_ready(message))
-		return 0;
+	return says_ready(message);
+}
+
+int notify_handle(struct notify *notify, pid_t pid)
+{
+	char text[64];
+	int ready = notify_receive(notify);
+
+	if (ready <= 0)
+		return ready;
 	int size = snprintf(text, sizeof(text), "READY=1\nMAINPID=%d\n", pid);
 	if (send(notify->host, text, (size_t)size, MSG_NOSIGNAL) < 0)
 		return -errno;

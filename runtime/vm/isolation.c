@@ -303,6 +303,7 @@ static int become(struct container_init *init, struct error *err)
 		.dial = dial,
 		.data = vm->guest,
 		.terminal = init->config->process.terminal,
+		.notify = init->state->notify,
 		.timeout = (int)init->runtime->vm->timeout * 1000,
 	};
 	status = stand_in_new(&stand_in, &vm->stand_in, err);

@@ -17,6 +17,7 @@
 #include "lib/error.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
+#include "runtime/notify.h"
 #include "runtime/ns/seccomp.h"
 #include "runtime/vm/client.h"
 #include "runtime/vm/loop.h"
@@ -80,6 +81,11 @@ static void on_event(const char *event, const struct protocol_message *message, 
 	}
 	if (strcmp(event, "oom") == 0) {
 		stand_in->oom = true;
+		return;
+	}
+	if (strcmp(event, "ready") == 0) {
+		if (stand_in->options.notify)
+			notify_say_ready();
 		return;
 	}
 	if (strcmp(event, "exit") != 0 || stand_in->ended ||
@@ -308,6 +314,7 @@ int stand_in_create(struct stand_in *stand_in, const char *id, const char *bundl
 	json_write_string_member(&writer, "config", config);
 	json_write_bool_member(&writer, "exports", files & STAND_IN_EXPORTS);
 	json_write_bool_member(&writer, "image", files & STAND_IN_IMAGE);
+	json_write_bool_member(&writer, "notify", stand_in->options.notify);
 	status = call_with_filter(stand_in, &writer, filter, err);
 	if (status == 0)
 		post_size(stand_in);

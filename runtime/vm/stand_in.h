@@ -21,6 +21,7 @@ struct stand_in_options {
 	stand_in_dial dial;
 	void *data;
 	bool terminal; /* fds 0 to 2 are the host's side of a terminal */
+	bool notify;   /* the container says when it is ready (runtime/notify.h) */
 	int timeout;   /* ms, for each answer of the agent's */
 };
 
