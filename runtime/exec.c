@@ -127,7 +127,8 @@ static int open_cgroup(struct container_process *joining, struct error *err)
 	_cleanup_close_ int cgroup = cgroup_open(location, err);
 	if (cgroup < 0)
 		return cgroup;
-	if (joining->options->cgroup != NULL)
+	/* With a kernel of its own, the cgroups below the container's are that one's. */
+	if (joining->options->cgroup != NULL && !joining->container->isolation->own_kernel)
 		joining->cgroup = cgroup_open_below(cgroup, joining->options->cgroup, err);
 	else
 		joining->cgroup = take_fd(&cgroup);

@@ -18,7 +18,7 @@ struct isolation;
 struct rootfs;
 
 /* Exports of every mount, and devices. */
-#define CONTAINER_INIT_KEEP 256
+#define CONTAINER_INIT_KEEP 4096
 
 /* All that was made ready on the creator's side and that the new process works with. */
 struct container_init {

@@ -161,7 +161,11 @@ static int prepare_bind(const struct rootfs_options *options, struct mount_plan 
 		r = read_copied_link(plan, err);
 	if (r < 0 || options->rootless || plan->link != NULL)
 		return r;
-	if (options->user_namespace && plan->user_namespace < 0 &&
+	/*
+	 * What is exported is opened here: in a user namespace's copy of the host's mounts the
+	 * kernel shows nothing that lies below one, and no time of access can be changed.
+	 */
+	if (options->user_namespace && !options->keep_binds && plan->user_namespace < 0 &&
 		host_access_as_container_root(&options->config->linux, plan->source))
 		return 0;
 	r = bind_source_open(plan->source, &plan->options, propagation, plan->user_namespace,
@@ -175,6 +179,15 @@ static int prepare_bind(const struct rootfs_options *options, struct mount_plan 
 	if (r >= 0)
 		plan->tree = r;
 	return r < 0 ? r : 0;
+}
+
+/* What is to be exported is copied once more: unbindable are its mounts in the guest only. */
+static void keep_bindable(struct mount_options *options)
+{
+	for (size_t i = 0; i < options->n_propagations; i++) {
+		if (options->propagation[i].type == MS_UNBINDABLE)
+			options->propagation[i].type = MS_PRIVATE;
+	}
 }
 
 int mount_plan_prepare(const struct rootfs_options *options, const struct oci_mount *mount,
@@ -195,6 +208,8 @@ int mount_plan_prepare(const struct rootfs_options *options, const struct oci_mo
 	ret->destination = path_clean(mount->destination);
 	if (ret->destination == NULL)
 		return error_set(err, ENOMEM, "mounts");
+	if (options->keep_binds)
+		keep_bindable(&ret->options);
 	r = check(ret, err);
 	if (r >= 0 && ret->options.bind && !ret->options.remount)
 		r = prepare_bind(options, ret, propagation, err);
@@ -346,6 +361,12 @@ static int open_filesystem(struct mount_plan *plan, const struct rootfs_options 
 	return fd;
 }
 
+/* What it shows is a kernel's: where the program has another one's, nobody looks at this one's. */
+static bool is_kernels(const struct mount_plan *plan)
+{
+	return has_type(plan, "mqueue") || has_type(plan, "sysfs") || is_cgroup(plan);
+}
+
 /* For what fsconfig(2) does not take; the mount's top is found by resolving once more. */
 static int execute_classic(struct mount_plan *plan, const struct rootfs_options *options, int root,
 	int target, struct error *err)
@@ -415,6 +436,12 @@ static int execute_filesystem(
 	if (r < 0)
 		return r;
 	tree = open_filesystem(plan, options, &with, err);
+	if (tree < 0 && options->no_devices && is_kernels(plan)) {
+		log_debug("mounts[%zu] (%s): not mounted on the host: %s", plan->index,
+			plan->destination, err->message);
+		*err = ERROR_INIT;
+		return 0;
+	}
 	if (tree == -EOPNOTSUPP && !is_cgroup(plan))
 		return execute_classic(plan, options, root, target, err);
 	if (tree < 0)

@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "runtime/vm/loop.h"
 #include "runtime/vm/process_json.h"
+#include "runtime/vm/split.h"
 #include "runtime/vm/stand_in.h"
 #include "runtime/vm/stdio.h"
 #include "runtime/vm/vm.h"
@@ -38,7 +39,10 @@ int vm_exec_prepare(struct container_process *process, struct error *err)
 		return error_say(err, ENOTSUP,
 			"--preserve-fds and LISTEN_FDS: a descriptor cannot be passed into a "
 			"virtual machine");
-	int status = process_json(process->options->process, &vm->json, err);
+	int status = vm_check_user(
+		&process->container->config.linux, &process->options->process->user, err);
+	if (status == 0)
+		status = process_json(process->options->process, &vm->json, err);
 	for (size_t i = 0; status >= 0 && i < CONNECTIONS; i++) {
 		status = vm->connections[i] = vm_connect(
 			process->container->dir, VM_AGENT_TIMEOUT_MS, err);

@@ -285,6 +285,33 @@ static int split_linux(struct json_writer *writer, const struct oci_config *conf
 	return status;
 }
 
+static int check_id(const struct oci_id_mappings *mappings, uint32_t id, const char *what,
+	const char *where, struct error *err)
+{
+	for (size_t i = 0; i < mappings->count; i++) {
+		if (id >= mappings->items[i].container_id &&
+			id - mappings->items[i].container_id < mappings->items[i].size)
+			return 0;
+	}
+	/* A joined namespace has mappings that are its owner's to know. */
+	if (mappings->count == 0)
+		return 0;
+	return error_say(
+		err, EINVAL, "process.user.%s: %u has no mapping in linux.%s", what, id, where);
+}
+
+int vm_check_user(const struct oci_linux *linux, const struct oci_user *user, struct error *err)
+{
+	int status = check_id(&linux->uid_mappings, user->uid, "uid", "uidMappings", err);
+
+	if (status == 0)
+		status = check_id(&linux->gid_mappings, user->gid, "gid", "gidMappings", err);
+	for (size_t i = 0; status == 0 && i < user->n_additional_gids; i++)
+		status = check_id(&linux->gid_mappings, user->additional_gids[i], "additionalGids",
+			"gidMappings", err);
+	return status;
+}
+
 static void warn_of_ignored(const struct oci_process *process)
 {
 	if (process->exec_cpu_affinity.initial != NULL || process->exec_cpu_affinity.final != NULL)
@@ -324,8 +351,10 @@ static int write_guest_config(struct json_writer *writer, const struct oci_confi
 	const struct json_value *document, bool image_root, struct vm_split *split,
 	struct error *err)
 {
-	int status = image_root ? 0 : add_export(split, VM_EXPORT_ROOT, config->root.readonly, err);
+	int status = vm_check_user(&config->linux, &config->process.user, err);
 
+	if (status == 0 && !image_root)
+		status = add_export(split, VM_EXPORT_ROOT, config->root.readonly, err);
 	if (status < 0)
 		return status;
 	json_write_object(writer);

@@ -40,6 +40,12 @@ int vm_split(const char *text, size_t length, const struct oci_config *config, b
 void vm_split_free(struct vm_split *split);
 
 /*
+ * Refuses a user or group that linux' mappings do not cover, as the kernel does for a process in a
+ * user namespace: the guest knows every id, but the host has none for its files. -EINVAL.
+ */
+int vm_check_user(const struct oci_linux *linux, const struct oci_user *user, struct error *err);
+
+/*
  * The limits of the monitor's cgroup: what the container asked for, with `overhead` bytes of memory
  * on top; what is counted in the guest (processes, devices) is not limited on the host. The lists
  * are shared with `wanted`.

@@ -256,6 +256,31 @@ static void what_a_guest_cannot_honour_is_refused(void **state)
 		assert_refused(with(refused[i].place, refused[i].member), refused[i].error);
 }
 
+static void a_user_without_a_mapping_is_refused(void **state)
+{
+	const struct oci_user users[] = { { .uid = 10 }, { .gid = 10 }, { .uid = 4 },
+		{ .additional_gids = (gid_t[]){ 15, 9, 20 }, .n_additional_gids = 3 } };
+	static const char *const errors[] = { "process.user.uid: 10 has no mapping",
+		"process.user.gid: 10 has no mapping", "process.user.uid: 4 has no mapping",
+		"process.user.additionalGids: 9 has no mapping" };
+	static struct oci_id_mapping mappings[] = { { 0, 1000, 1 }, { 5, 2000, 4 }, { 15, 1, 9 } };
+	const struct oci_linux linux_ = { .uid_mappings = { mappings, 3 },
+		.gid_mappings = { mappings, 3 } };
+	const struct oci_linux joined = { 0 };
+	const struct oci_user last = { .uid = 8, .gid = 23 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(users) / sizeof(*users); i++) {
+		struct error err = ERROR_INIT;
+
+		assert_int_equal(vm_check_user(&linux_, &users[i], &err), -EINVAL);
+		if (strstr(err.message, errors[i]) == NULL)
+			fail_msg("\"%s\" is not in: %s", errors[i], err.message);
+		assert_int_equal(vm_check_user(&joined, &users[i], &err), 0);
+	}
+	assert_int_equal(vm_check_user(&linux_, &last, NULL), 0);
+}
+
 static const char *with_namespaces(const char *list)
 {
 	static char text[TEXT_MAX];
@@ -506,6 +531,7 @@ int main(void)
 		cmocka_unit_test(the_hosts_kernel_file_systems_are_not_shared),
 		cmocka_unit_test(the_hosts_limits_have_room_for_the_monitor),
 		cmocka_unit_test(what_is_left_out_is_said),
+		cmocka_unit_test(a_user_without_a_mapping_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("vm_split", tests, NULL, NULL);
