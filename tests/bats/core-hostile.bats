@@ -54,9 +54,11 @@ only_user_1000() {
 @test "delete --force does not wait for a start that a startContainer or poststart hook holds up" {
 	for kind in startContainer poststart; do
 		config 'del(.hooks)'
-		hook $kind 'exec sleep 1004'
+		hook $kind "echo >$bundle/up; exec sleep 1004"
+		config '.mounts |= map(select(.destination != $b))' --arg b "$bundle" # for the hook of the container's
+		mount_at "$bundle" bind "$bundle" bind,rw
 		program sleep 1000
-		target 'cd $bundle; caisson create $id; caisson start $id 2>/dev/null & eventually pgrep -f "^sleep 1004" >/dev/null
+		target 'cd $bundle; caisson create $id; rm -f up; caisson start $id 2>/dev/null & eventually test -e up
 			begin=$(date +%s); caisson delete --force $id && echo deleted; end=$(date +%s); [ $((end - begin)) -lt 5 ] && echo quick
 			pkill -KILL -f "^sleep 1004"; wait; caisson list -q'
 		is "$output" $'deleted\nquick'
@@ -73,21 +75,21 @@ only_user_1000() {
 # ---- namespaces
 
 @test "hooks get the process, not the intermediate one that made it, whoever is faster" {
-	namespaces_only 'host pids'
+	times=30
+	if vm_differs 'a guest boots each time'; then times=5; fi
 	config '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: 5}}'
 	hook createRuntime "tr , '\\n' | sed -n 's/.*\"pid\" *: *//p' >$bundle/pid; readlink /proc/\$(cat $bundle/pid)/ns/pid >$bundle/ns"
 	program sleep 1000
-	target 'cd $bundle; for i in $(seq 30); do caisson create --pid-file p $id || echo failed; [ "$(cat pid)" = "$(cat p)" ] || echo "$i: $(cat pid), $(cat p)"; [ "$(cat ns)" != "$(readlink /proc/self/ns/pid)" ] || echo "$i: ours"; caisson delete --force $id; done'
+	target 'cd $bundle; for i in $(seq $1); do caisson create --pid-file p $id || echo failed; [ "$(cat pid)" = "$(cat p)" ] || echo "$i: $(cat pid), $(cat p)"; [ "$(cat ns)" != "$(readlink /proc/self/ns/pid)" ] || echo "$i: ours"; caisson delete --force $id; done' "$times"
 	is "$output" ''
 }
 
 @test "time: offsets in a user namespace, and beside a joined mount namespace" {
-	namespaces_only 'joins namespaces by path'
 	user_namespace
 	config '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 2000000}}'
 	container 'cut -d. -f1 /proc/uptime'
 	succeeded
-	((output > 2000000)) || fail offset
+	((output >= 2000000)) || fail offset
 }
 
 @test "user: a namespace in which nobody is root" {
@@ -132,8 +134,10 @@ only_user_1000() {
 @test "a terminal has the caller's size before the program looks at it" {
 	config '.process.terminal = true'
 	program stty size
-	target 'cd $bundle && for i in $(seq 25); do tool pty $CAISSON --root $ROOT $flags run $id 2>/dev/null; done | sort | uniq -c | tr -d "\r" | sed "s/^ *//"'
-	is "$output" '25 33 101'
+	times=25
+	if vm_differs 'a guest boots each time'; then times=5; fi
+	target 'cd $bundle && for i in $(seq $1); do tool pty $CAISSON --root $ROOT $flags run $id 2>/dev/null; done | sort | uniq -c | tr -d "\r" | sed "s/^ *//"' "$times"
+	is "$output" "$times 33 101"
 }
 
 # ---- names and sizes
@@ -185,9 +189,14 @@ c"; mkdir -p "$b" && cp config.json "$b/"
 	# shellcheck disable=SC2016 # of jq
 	config '.mounts += [range(1100) | {destination: "/tmp/m\(.)", type: "bind", source: $b, options: ["bind", "ro"]}] | del(.process.rlimits)' --arg b "$bundle"
 	config '.mounts |= ([{destination: "/tmp", type: "tmpfs", source: "tmpfs"}] + .)'
+	if vm_differs 'the kernel of a guest of 256 MiB has room for some 900'; then config '.linux.resources.memory.limit = 900000000'; fi
 	program sh -c 'grep -c /tmp/m /proc/self/mountinfo; ulimit -Sn'
 	target 'cd $bundle && ulimit -Sn 1024 && caisson run $id'
-	is "$output" $'1100\n1024'
+	if vm_differs 'a guest has limits of its own'; then
+		like "$output" $'^1100\n'
+	else
+		is "$output" $'1100\n1024'
+	fi
 }
 
 # ---- the notify socket's directory, which the container can see
@@ -208,7 +217,6 @@ c"; mkdir -p "$b" && cp config.json "$b/"
 }
 
 @test "sd_notify: a link in place of the notify socket is not followed" {
-	namespaces_only 'the directory is read through the state'
 	program sleep 1000
 	target 'cd $bundle && { tool notify-listen $bundle/n 1 >out & } && eventually test -S n && NOTIFY_SOCKET=$bundle/n caisson create $id && echo secret >file && chmod 600 file
 		ln -s $bundle/file $ROOT/$id/notify/notify.sock; NOTIFY_SOCKET=$bundle/n caisson start $id 2>/dev/null && echo started; stat -c %a file; kill $! 2>/dev/null; true'
@@ -252,7 +260,6 @@ c"; mkdir -p "$b" && cp config.json "$b/"
 }
 
 @test "a damaged state: delete --force still ends the processes and clears the cgroup" {
-	namespaces_only 'host pids'
 	sleeping
 	target 'p=$(pid_of $id); c=$(cgroup_of $p); echo "{" >$ROOT/$id/state.json; caisson delete --force $id 2>/dev/null; sleep 0.1; [ -d /proc/$p ] && echo alive; [ -d "$c" ] && echo cgroup; caisson list -q'
 	is "$output" ''

@@ -49,10 +49,11 @@ binary_hash() {
 }
 
 @test "CVE-2016-9962: a process on its way into the container cannot be traced, nor its descriptors read" {
-	namespaces_only 'the process enters a guest'
 	config '.linux.maskedPaths = []'
 	program tool peek
-	target 'cd $bundle && caisson run -d $id >$bundle/seen && for i in $(seq 20); do caisson exec $id true; done; sort -u $bundle/seen | head -n 20; true'
+	times=20
+	if vm_differs 'emulation is slow'; then times=5; fi
+	target 'cd $bundle && caisson run -d $id >$bundle/seen && for i in $(seq $1); do caisson exec $id true; done; sort -u $bundle/seen | head -n 20; true' "$times"
 	unlike "$output" 'traced: [^ ]*caisson'
 	unlike "$output" 'descriptor read:'
 }

@@ -204,8 +204,16 @@ probe() {
 }
 
 @test "memoryPolicy: mode, nodes and flags" {
-	namespaces_only 'it is where the memory of the whole guest comes from'
 	config '.linux.memoryPolicy = {mode: "MPOL_INTERLEAVE", nodes: "0"}'
+	if vm_differs 'it is where the memory of the whole guest comes from'; then
+		program sleep 1000
+		target 'cd $bundle && caisson run -d $id && grep -c " interleave:0 " /proc/$(pid_of $id)/numa_maps; caisson delete --force $id'
+		((output > 0)) || fail 'another policy'
+		config '.linux.memoryPolicy = {mode: "MPOL_LUCK", nodes: "0"}'
+		container true
+		refused 'MPOL_LUCK'
+		return
+	fi
 	probe
 	is "$(field mempolicy)" '3 1'
 	config '.linux.memoryPolicy = {mode: "MPOL_PREFERRED", nodes: "0", flags: ["MPOL_F_STATIC_NODES"]}'
