@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/devices.h"
 #include "agent/image.h"
 #include "agent/network.h"
 #include "agent/process.h"
@@ -23,7 +24,7 @@
 #include "runtime/ns/seccomp.h"
 
 #define KILL_WAIT_MS 2000
-#define NETWORK_SLOTS_MAX 64 /* more than a machine has */
+#define DEVICE_SLOTS_MAX 64 /* more than a machine has */
 
 /* What an op gets, and what it may add to its answer. */
 struct request {
@@ -328,14 +329,39 @@ static int get_slots(const struct request *request, unsigned int *slots, size_t 
 
 static int op_network(struct request *request, struct error *err)
 {
-	unsigned int slots[NETWORK_SLOTS_MAX];
+	unsigned int slots[DEVICE_SLOTS_MAX];
 	const char *description = NULL;
 	size_t n_slots = 0;
 	int status = need_string(request, "description", &description, err);
 
 	if (status == 0)
-		status = get_slots(request, slots, NETWORK_SLOTS_MAX, &n_slots, err);
+		status = get_slots(request, slots, DEVICE_SLOTS_MAX, &n_slots, err);
 	return status < 0 ? status : network_apply(description, slots, n_slots, err);
+}
+
+/*
+ * Memory comes with devices, processors with nothing but their number. With neither it says alone
+ * how much memory could be taken.
+ */
+static int op_grow(struct request *request, struct error *err)
+{
+	unsigned int slots[DEVICE_SLOTS_MAX];
+	size_t n_slots = 0;
+	int64_t cpus = 0;
+	int status = get_slots(request, slots, DEVICE_SLOTS_MAX, &n_slots, err);
+
+	if (status == 0 && json_get(&request->message->json, "cpus") != NULL &&
+		get_number(request, "cpus", 0, UINT16_MAX, &cpus) < 0)
+		status = error_say(err, EPROTO, "a number of processors that is none");
+	if (status == 0 && get_bool(request, "memory"))
+		status = memory_use_what_comes(err);
+	for (size_t i = 0; i < n_slots && status == 0; i++)
+		status = device_bind(slots[i], err);
+	if (status == 0)
+		status = cpus_bring_up((unsigned int)cpus, err);
+	if (status == 0)
+		json_write_uint_member(request->answer, "available", memory_available());
+	return status;
 }
 
 static const struct {
@@ -355,6 +381,7 @@ static const struct {
 	{ "stats", op_stats },
 	{ "update", op_update },
 	{ "network", op_network },
+	{ "grow", op_grow },
 	{ "clock", op_clock },
 };
 

@@ -18,9 +18,20 @@
 #define INTERVAL_DEFAULT 5 /* seconds */
 
 /*
- * One event a line, as runc prints them. `stats` may be NULL. Of a container with a kernel of its
- * own "data" is what the whole of it costs the host, "guest" what its own kernel counts.
+ * Of a container with a kernel of its own "data" is what that kernel counts, as for every
+ * container, and "host" what the whole of it costs. While it cannot be asked (it is paused), "data"
+ * is the host's too, and "host" is not there.
  */
+static void write_stats(
+	struct container *container, const struct cgroup_stats *stats, struct json_writer *writer)
+{
+	bool apart = container_write_guest_stats(container, "data", writer) > 0;
+
+	json_write_key(writer, apart ? "host" : "data");
+	cgroup_stats_write(writer, stats);
+}
+
+/* One event a line, as runc prints them. `stats` may be NULL. */
 static int print_event(struct container *container, const char *type,
 	const struct cgroup_stats *stats, struct error *err)
 {
@@ -34,11 +45,8 @@ static int print_event(struct container *container, const char *type,
 	json_write_object(&writer);
 	json_write_string_member(&writer, "type", type);
 	json_write_string_member(&writer, "id", container->state.id);
-	if (stats != NULL) {
-		json_write_key(&writer, "data");
-		cgroup_stats_write(&writer, stats);
-		container_write_guest_stats(container, "guest", &writer);
-	}
+	if (stats != NULL)
+		write_stats(container, stats, &writer);
 	json_write_end(&writer);
 	status = json_writer_text(&writer, &text, &length, err);
 	if (status < 0)

@@ -263,7 +263,7 @@ static int attach_vsock(const struct vm_boot *boot, struct vm_files *files, stru
 static int attach_balloon(struct loop *loop, struct machine *machine, struct error *err)
 {
 	struct virtio_device *device;
-	int r = virtio_balloon_new(loop, machine_memory(machine), &device, err);
+	int r = virtio_balloon_new(loop, machine_memory(machine), false, &device, err);
 
 	return r < 0 ? r : attach(machine, device, err);
 }

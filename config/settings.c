@@ -49,6 +49,8 @@ static const struct field vm_fields[] = {
 	ROW("kernel_parameters", FIELD_STRINGS, VM(kernel_parameters)),
 	ROW("memory", FIELD_U64, VM(memory), .min = 16 * MEBIBYTE, .max = UINT64_C(1) << 46),
 	ROW("vcpus", FIELD_U32, VM(vcpus), .min = 1, .max = 1024),
+	ROW("memory_max", FIELD_U64, VM(memory_max), .max = UINT64_C(1) << 46),
+	ROW("vcpus_max", FIELD_U32, VM(vcpus_max), .min = 1, .max = 1024),
 	ROW("overhead", FIELD_U64, VM(overhead), .max = UINT64_C(1) << 40),
 	ROW("timeout", FIELD_U32, VM(timeout), .min = 1, .max = 3600),
 	ROW("container_paths", FIELD_BOOL, VM(container_paths)),
@@ -82,6 +84,7 @@ void settings_default(struct settings *ret)
 		.log_level = LOG_LEVEL_WARNING,
 		.vm = { .memory = 256 * MEBIBYTE,
 			.vcpus = 1,
+			.vcpus_max = 4,
 			.overhead = 64 * MEBIBYTE,
 			.timeout = 10 },
 	};

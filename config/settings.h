@@ -11,9 +11,11 @@
  *		"log_level": "error" | "warning" | "info" | "debug",
  *		"allowed_annotations": ["dev.example.name", "dev.example.*"],
  *		"vm": {
- *			"kernel": "/usr/lib/caisson/vmlinux", "initrd":
- *"/usr/lib/caisson/agent.cpio", "kernel_parameters": ["loglevel=7"], "memory": 268435456, "vcpus":
- *1, "overhead": 67108864
+ *			"kernel": "/usr/lib/caisson/vmlinux",
+ *			"initrd": "/usr/lib/caisson/agent.cpio",
+ *			"kernel_parameters": ["loglevel=7"],
+ *			"memory": 268435456, "memory_max": 4294967296, "overhead": 67108864,
+ *			"vcpus": 1, "vcpus_max": 4
  *		}
  *	}
  */
@@ -44,8 +46,14 @@ struct settings_vm {
 	char *kernel, *initrd; /* absolute paths; NULL: those installed with the program */
 	struct string_list kernel_parameters; /* added behind the runtime's own */
 	/* For containers without a limit of their own. */
-	uint64_t memory;  /* bytes; 256 MiB by default */
-	uint32_t vcpus;	  /* 1 by default */
+	uint64_t memory; /* bytes; 256 MiB by default */
+	uint32_t vcpus;	 /* 1 by default */
+	/*
+	 * What a machine may grow to while it runs: bytes, 0 (the default) for what the host has;
+	 * processors, 4 by default, for each that is declared costs memory.
+	 */
+	uint64_t memory_max;
+	uint32_t vcpus_max;
 	uint32_t timeout; /* seconds that a guest may take to boot, and to answer; 10 by default */
 	/* config.json's vm object may name files of the host's (kernel, initrd). */
 	bool container_paths;

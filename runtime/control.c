@@ -105,8 +105,10 @@ int container_process_table(
 int container_write_guest_stats(
 	struct container *container, const char *key, struct json_writer *writer)
 {
+	enum container_status status = container_status(container);
+
 	if (container->isolation->write_guest_stats == NULL ||
-		container_status(container) != CONTAINER_RUNNING)
+		(status != CONTAINER_RUNNING && status != CONTAINER_CREATED))
 		return 0;
 	return container->isolation->write_guest_stats(container, key, writer) < 0 ? 0 : 1;
 }

@@ -105,8 +105,11 @@ static int locate_cgroup(struct creation *creation, struct error *err)
 
 	const struct oci_resources *resources = linux->resources.set ? &linux->resources : NULL;
 	if (resources != NULL && creation->init.isolation->limit != NULL) {
-		creation->init.isolation->limit(
-			&creation->init, resources, &creation->host_resources);
+		int status = creation->init.isolation->limit(&creation->init, resources,
+			&creation->container->config.arena, &creation->host_resources, err);
+
+		if (status < 0)
+			return status;
 		resources = &creation->host_resources;
 	}
 	creation->request = (struct cgroup_request){

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct arena;
 struct checkpoint_options;
 struct container;
 struct container_init;
@@ -53,9 +54,12 @@ struct isolation {
 	int (*prepare)(struct container_init *init, struct error *err);
 	void (*prepare_free)(struct container_init *init);
 
-	/* The limits of the host's cgroup, where they are not the container's own. */
-	void (*limit)(const struct container_init *init, const struct oci_resources *wanted,
-		struct oci_resources *ret);
+	/*
+	 * The limits of the host's cgroup, where they are not the container's own. What is new in
+	 * them lives in `arena`.
+	 */
+	int (*limit)(const struct container_init *init, const struct oci_resources *wanted,
+		struct arena *arena, struct oci_resources *ret, struct error *err);
 
 	/* The new process waits at its gate, in the cgroup that is open as `cgroup` (or < 0). */
 	void (*ready)(struct container_init *init, int cgroup);

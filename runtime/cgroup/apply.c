@@ -180,6 +180,23 @@ void cgroup_undo_run(struct cgroup_undo *undo, int fd)
 	}
 }
 
+int cgroup_undo_plan(const struct cgroup_undo *undo, struct cgroup_plan *ret)
+{
+	struct cgroup_plan plan = { .memory_limit = UINT64_MAX };
+
+	plan.writes = arena_alloc(&plan.arena, undo->count + 1, sizeof(*plan.writes));
+	if (plan.writes == NULL)
+		return -ENOMEM;
+	for (size_t i = undo->count; i-- > 0;) {
+		if (undo->items[i].text != NULL)
+			plan.writes[plan.count++] = (struct cgroup_write){ .field = "undo",
+				.file = undo->items[i].file,
+				.value = undo->items[i].text };
+	}
+	*ret = plan;
+	return 0;
+}
+
 static void drop(struct cgroup_undo *undo, size_t count)
 {
 	while (undo->count > count)

@@ -207,34 +207,58 @@ int cgroup_open(const struct cgroup_location *location, struct error *err)
 	return fd < 0 ? error_set(err, errno, "cgroup %s", location->path) : fd;
 }
 
-int cgroup_update(int fd, const struct cgroup_location *location,
-	const struct oci_resources *resources, bool rootless, struct error *err)
+int cgroup_update_undoable(int fd, const struct cgroup_location *location,
+	const struct oci_resources *resources, bool rootless, struct cgroup_undo *ret,
+	struct error *err)
 {
 	_cleanup_(cgroup_plan_free) struct cgroup_plan plan = { 0 };
-	_cleanup_(cgroup_undo_free) struct cgroup_undo undo = { 0 };
+	struct cgroup_undo undo = { 0 };
 	struct cgroup_present present;
 	int status;
 
 	cgroup_present_read(fd, &present);
 	status = cgroup_plan_make(resources, &present, &plan, err);
+	if (status == 0)
+		status = cgroupfs_update(location->path, fd, &plan, &undo, err);
 	if (status < 0)
 		return status;
-	status = cgroupfs_update(location->path, fd, &plan, &undo, err);
-	if (status == 0 && location->manager == CGROUP_MANAGER_SYSTEMD) {
+	if (location->manager == CGROUP_MANAGER_SYSTEMD) {
 		status = cgroup_systemd_update(location, &plan, resources, err);
 		/* systemd has written its own idea of the values: a percent, not a microsecond. */
 		if (status == 0)
 			status = cgroup_plan_apply(&plan, fd, NULL, err);
-		if (status < 0)
-			cgroup_undo_run(&undo, fd);
 	}
 	/* Last: the filter is one step, which either happens or does not. */
-	if (status == 0 && resources != NULL && resources->n_devices > 0) {
+	if (status == 0 && resources != NULL && resources->n_devices > 0)
 		status = cgroup_devices_set(fd, resources, true, rootless, err);
-		if (status < 0)
-			cgroup_undo_run(&undo, fd);
+	if (status < 0) {
+		cgroup_update_undo(fd, location, &undo);
+		return status;
 	}
-	return status;
+	*ret = undo;
+	return 0;
+}
+
+void cgroup_update_undo(int fd, const struct cgroup_location *location, struct cgroup_undo *undo)
+{
+	_cleanup_(cgroup_plan_free) struct cgroup_plan plan = { 0 };
+	struct error err = ERROR_INIT;
+
+	if (undo->count > 0 && location->manager == CGROUP_MANAGER_SYSTEMD &&
+		cgroup_undo_plan(undo, &plan) == 0 &&
+		cgroup_systemd_update(location, &plan, NULL, &err) < 0)
+		log_warning(
+			"%s: cannot have its limits of before: %s", location->unit, err.message);
+	cgroup_undo_run(undo, fd);
+	cgroup_undo_free(undo);
+}
+
+int cgroup_update(int fd, const struct cgroup_location *location,
+	const struct oci_resources *resources, bool rootless, struct error *err)
+{
+	_cleanup_(cgroup_undo_free) struct cgroup_undo undo = { 0 };
+
+	return cgroup_update_undoable(fd, location, resources, rootless, &undo, err);
 }
 
 int64_t cgroup_oom_killed(int fd, uint64_t *ret_limit)

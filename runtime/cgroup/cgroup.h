@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct cgroup_undo;
 struct error;
 struct key_value_list;
 struct oci_resources;
@@ -119,6 +120,17 @@ int cgroup_entry_error(int fd, int errnum, struct error *err);
  */
 int cgroup_update(int fd, const struct cgroup_location *location,
 	const struct oci_resources *resources, bool rootless, struct error *err);
+
+/*
+ * The same as a step of something larger: *ret gets the old values, for cgroup_update_undo() or
+ * cgroup_undo_free() (resources.h). A device filter that was replaced is not put back.
+ */
+int cgroup_update_undoable(int fd, const struct cgroup_location *location,
+	const struct oci_resources *resources, bool rootless, struct cgroup_undo *ret,
+	struct error *err);
+
+/* Puts the old values back, and drops them; what cannot be put back is a warning in the log. */
+void cgroup_update_undo(int fd, const struct cgroup_location *location, struct cgroup_undo *undo);
 
 /*
  * How many processes of the subtree the OOM killer has killed (memory.events, oom_kill), so that a

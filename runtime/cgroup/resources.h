@@ -75,6 +75,11 @@ int cgroup_plan_apply(
 /* Puts the old values back; what cannot be put back is a warning in the log. */
 void cgroup_undo_run(struct cgroup_undo *undo, int fd);
 
+/*
+ * The old values as a plan, for who else was told of the new ones; `undo` must outlive it. -ENOMEM.
+ */
+int cgroup_undo_plan(const struct cgroup_undo *undo, struct cgroup_plan *ret);
+
 /* Drops the old values. */
 void cgroup_undo_free(struct cgroup_undo *undo);
 

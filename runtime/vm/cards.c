@@ -14,6 +14,7 @@
 #include "lib/error.h"
 #include "lib/socket.h"
 #include "runtime/vm/forward.h"
+#include "runtime/vm/growth.h"
 #include "runtime/vm/guest.h"
 #include "runtime/vm/loop.h"
 #include "runtime/vm/network.h"
@@ -30,6 +31,7 @@ struct answer {
 struct cards {
 	struct loop *loop;
 	struct guest *guest;
+	struct growth *growth;
 	int listener, connection; /* one sender at a time: others wait in the listener's queue */
 	struct loop_source *listening, *connected;
 	struct forward *forward; /* NULL: nothing is forwarded */
@@ -80,34 +82,53 @@ static void take_forward(struct cards *cards, const int *fds, struct error *err)
 	}
 }
 
-static void on_card(uint32_t events, void *data)
+/* An answer that cannot be sent has nobody who waits for it. */
+static void reply(struct cards *cards, const void *answer, size_t size)
 {
-	struct cards *cards = data;
-	struct answer answer = { .error = ERROR_INIT };
-	int queues[VM_NIC_QUEUES_MAX];
-	size_t n_queues = VM_NIC_QUEUES_MAX;
-	struct vm_nic nic;
-
-	(void)events;
-	ssize_t received = socket_receive_fds(
-		cards->connection, &nic, sizeof(nic), queues, &n_queues, &answer.error);
-	if (received <= 0) {
+	if (send(cards->connection, answer, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		close_connection(cards);
-		return;
-	}
-	if (is_forward(&nic, received, n_queues)) {
+}
+
+static void take_card(struct cards *cards, const struct vm_nic *nic, ssize_t received,
+	const int *queues, size_t n_queues)
+{
+	struct answer answer = { .error = ERROR_INIT };
+
+	if (is_forward(nic, received, n_queues)) {
 		take_forward(cards, queues, &answer.error);
-	} else if (received != sizeof(nic) || n_queues == 0) {
+	} else if (received != sizeof(*nic) || n_queues == 0) {
 		while (n_queues > 0)
 			close_fd(queues[--n_queues]);
 		error_say(&answer.error, EPROTO,
 			"the monitor does not understand: it is of another version of caisson");
 	} else {
-		attach(cards, &nic, queues, n_queues, &answer.slot, &answer.error);
+		attach(cards, nic, queues, n_queues, &answer.slot, &answer.error);
 	}
-	/* An answer that cannot be sent has nobody who waits for it. */
-	if (send(cards->connection, &answer, sizeof(answer), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	reply(cards, &answer, sizeof(answer));
+}
+
+static void on_message(uint32_t events, void *data)
+{
+	struct cards *cards = data;
+	int fds[VM_NIC_QUEUES_MAX];
+	size_t n_fds = VM_NIC_QUEUES_MAX;
+	struct growth_answer answer;
+	union {
+		struct vm_nic nic;
+		struct growth_request growth;
+	} message;
+
+	(void)events;
+	ssize_t received = socket_receive_fds(
+		cards->connection, &message, sizeof(message), fds, &n_fds, NULL);
+	if (received <= 0) {
 		close_connection(cards);
+	} else if (n_fds == 0 && growth_is_request(&message, received)) {
+		growth_serve(cards->growth, &message.growth, &answer);
+		reply(cards, &answer, sizeof(answer));
+	} else {
+		take_card(cards, &message.nic, received, fds, n_fds);
+	}
 }
 
 static void on_sender(uint32_t events, void *data)
@@ -119,21 +140,23 @@ static void on_sender(uint32_t events, void *data)
 		close_connection(cards);
 	cards->connection = accept4(cards->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (cards->connection >= 0 &&
-		loop_add(cards->loop, cards->connection, EPOLLIN, on_card, cards, &cards->connected,
-			NULL) < 0)
+		loop_add(cards->loop, cards->connection, EPOLLIN, on_message, cards,
+			&cards->connected, NULL) < 0)
 		cards->connection = close_fd(cards->connection);
 }
 
-int cards_new(
-	struct loop *loop, struct guest *guest, int listener, struct cards **ret, struct error *err)
+int cards_new(struct loop *loop, struct guest *guest, struct growth *growth, int listener,
+	struct cards **ret, struct error *err)
 {
 	struct cards *cards = calloc(1, sizeof(*cards));
 
 	if (cards == NULL)
 		return error_set(err, ENOMEM, "listen for network cards");
-	*cards = (struct cards){
-		.loop = loop, .guest = guest, .listener = listener, .connection = -EBADF
-	};
+	*cards = (struct cards){ .loop = loop,
+		.guest = guest,
+		.growth = growth,
+		.listener = listener,
+		.connection = -EBADF };
 	int status = loop_add(loop, listener, EPOLLIN, on_sender, cards, &cards->listening, err);
 	if (status < 0) {
 		free(cards);
@@ -154,17 +177,30 @@ void cards_free(struct cards *cards)
 	free(cards);
 }
 
-static int wait_for_answer(int connection, unsigned int *ret_slot, struct error *err)
+static int receive_answer(int connection, void *answer, size_t size, struct error *err)
 {
 	struct pollfd wait = { .fd = connection, .events = POLLIN };
-	struct answer answer;
 
 	if (poll(&wait, 1, ANSWER_WAIT_MS) <= 0)
 		return error_say(err, ETIMEDOUT,
 			"the container's monitor did not answer within %d s",
 			ANSWER_WAIT_MS / 1000);
-	if (recv(connection, &answer, sizeof(answer), 0) != sizeof(answer))
+	ssize_t length = recv(connection, answer, size, 0);
+	if (length <= 0)
 		return error_say(err, EPROTO, "the container's monitor is gone");
+	return (size_t)length == size
+		? 0
+		: error_say(
+			  err, EPROTO, "the container's monitor is of another version of caisson");
+}
+
+static int wait_for_answer(int connection, unsigned int *ret_slot, struct error *err)
+{
+	struct answer answer;
+	int status = receive_answer(connection, &answer, sizeof(answer), err);
+
+	if (status < 0)
+		return status;
 	if (answer.error.errnum != 0)
 		return error_say(err, answer.error.errnum, "%s", answer.error.message);
 	*ret_slot = answer.slot;
@@ -186,4 +222,20 @@ int cards_send_forward(int connection, int listener, int rules, struct error *er
 	int status = socket_send_fds(connection, FORWARD_WORD, sizeof(FORWARD_WORD), fds, 2, err);
 
 	return status < 0 ? status : wait_for_answer(connection, &none, err);
+}
+
+int cards_send_growth(int connection, const struct growth_request *request, struct growth_size *ret,
+	struct error *err)
+{
+	struct growth_answer answer;
+
+	if (send(connection, request, sizeof(*request), MSG_NOSIGNAL) < 0)
+		return error_set(err, errno, "reach the container's monitor");
+	int status = receive_answer(connection, &answer, sizeof(answer), err);
+	if (status < 0)
+		return status;
+	if (answer.error.errnum != 0)
+		return error_say(err, answer.error.errnum, "%s", answer.error.message);
+	*ret = answer.size;
+	return 0;
 }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Network cards that are handed to a monitor: a Unix socket in the container's state directory
- * takes the queues of taps (network.h) and makes cards of them, and takes the listening socket of
- * connections inside the namespace (net_forward.h). The sender may be `start`, while the guest
- * waits at its gate, or whoever adds an interface later.
+ * What is handed to a monitor: a Unix socket in the container's state directory takes the queues of
+ * taps (network.h) and makes network cards of them, takes the listening socket of connections
+ * inside the namespace (net_forward.h), and passes on what asks for another size (growth.h). The
+ * sender may be `start`, while the guest waits at its gate, or whoever adds an interface later;
+ * `update`.
  */
 #pragma once
 
 struct cards;
 struct error;
+struct growth;
+struct growth_request;
+struct growth_size;
 struct guest;
 struct loop;
 struct vm_nic;
@@ -17,8 +21,8 @@ struct vm_nic;
  * The monitor's side: serves `listener` (a listening SOCK_SEQPACKET socket, taken over on success).
  * `ret` is given back by cards_free(), before the guest.
  */
-int cards_new(struct loop *loop, struct guest *guest, int listener, struct cards **ret,
-	struct error *err);
+int cards_new(struct loop *loop, struct guest *guest, struct growth *growth, int listener,
+	struct cards **ret, struct error *err);
 void cards_free(struct cards *cards);
 
 /*
@@ -29,3 +33,10 @@ int cards_send(int connection, const struct vm_nic *nic, unsigned int *ret_slot,
 
 /* Hands over what forwards connections inside the namespace (net_forward.h), in the same way. */
 int cards_send_forward(int connection, int listener, int rules, struct error *err);
+
+/*
+ * Asks for another size, or for what it is. Errors: the monitor's, where the machine cannot be as
+ * large; *ret is not set then.
+ */
+int cards_send_growth(int connection, const struct growth_request *request, struct growth_size *ret,
+	struct error *err);

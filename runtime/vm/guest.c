@@ -31,7 +31,7 @@
 #define LINE_MAX_LENGTH 256
 #define PANIC "Kernel panic - not syncing"
 #define AGENT "caisson-agent: "
-#define SPARE_SLOTS 4			 /* for network cards and disks that come late */
+#define SPARE_SLOTS 6 /* for network cards and disks that come late, and for growth.h's two */
 #define END_WAIT_NS UINT64_C(1000000000) /* from the end of the agent to that of the guest */
 #define MEMORY_UNIT (UINT64_C(2) << 20)
 /* One that waits for a disk (a sync, a frozen file system) must not hold up the others. */
@@ -141,6 +141,16 @@ int guest_attach(struct guest *guest, struct virtio_device *device, unsigned int
 	return status;
 }
 
+int guest_open_spare(struct guest *guest, uint64_t *ret_gpa, struct error *err)
+{
+	return machine_open_spare(guest->machine, ret_gpa, err);
+}
+
+int guest_add_cpus(struct guest *guest, unsigned int count, struct error *err)
+{
+	return machine_add_cpus(guest->machine, count, err);
+}
+
 static int attach(struct guest *guest, struct virtio_device *device, struct error *err)
 {
 	unsigned int slot;
@@ -231,8 +241,9 @@ static int build(struct guest *guest, const struct guest_options *options, struc
 	const struct machine_options machine = {
 		.kvm = options->kvm,
 		.memory = (options->memory + MEMORY_UNIT - 1) / MEMORY_UNIT * MEMORY_UNIT,
+		.memory_spare = options->memory_spare / MEMORY_UNIT * MEMORY_UNIT,
 		.cpus = options->cpus,
-		.cpus_max = options->cpus,
+		.cpus_max = options->cpus_max,
 		.spare_slots = SPARE_SLOTS,
 		.large_pages = true,
 		.serial = -EBADF,

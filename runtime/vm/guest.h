@@ -28,7 +28,8 @@ struct guest_options {
 	int image;		 /* a disk, read-only, or negative; the caller's */
 	int vsock;	 /* a listening Unix socket for other processes' connections; taken over */
 	uint64_t memory; /* bytes, rounded up to 2 MiB */
-	unsigned int cpus;
+	uint64_t memory_spare; /* bytes that may come later (guest_open_spare()), likewise */
+	unsigned int cpus, cpus_max;
 	const char *kernel_parameters; /* more of the command line, or NULL */
 	const struct guest_export *exports;
 	size_t n_exports;
@@ -50,6 +51,10 @@ int guest_boot(struct loop *loop, const struct guest_options *options, struct gu
 int guest_attach(struct guest *guest, struct virtio_device *device, unsigned int *ret_slot,
 	struct error *err);
 const struct guest_memory *guest_memory_of(const struct guest *guest);
+
+/* machine_open_spare() and machine_add_cpus() of the guest's machine. */
+int guest_open_spare(struct guest *guest, uint64_t *ret_gpa, struct error *err);
+int guest_add_cpus(struct guest *guest, unsigned int count, struct error *err);
 
 /* Connects to the agent (a stand_in_dial). Returns a stream socket. */
 int guest_dial(void *guest, struct error *err);

@@ -29,10 +29,12 @@
 #include "runtime/vm/asked.h"
 #include "runtime/vm/cards.h"
 #include "runtime/vm/confine.h"
+#include "runtime/vm/growth.h"
 #include "runtime/vm/guest.h"
 #include "runtime/vm/loop.h"
 #include "runtime/vm/size.h"
 #include "runtime/vm/split.h"
+#include "runtime/vm/split_resources.h"
 #include "runtime/vm/stand_in.h"
 #include "runtime/vm/vm.h"
 
@@ -53,6 +55,7 @@ struct vm_container {
 	struct guest_export *exports; /* the new process's fds */
 	struct loop *loop;
 	struct guest *guest;
+	struct growth *growth;
 	struct cards *cards;
 	struct stand_in *stand_in;
 };
@@ -188,10 +191,10 @@ static int prepare(struct container_init *init, struct error *err)
 	return 0;
 }
 
-static void limit(const struct container_init *init, const struct oci_resources *wanted,
-	struct oci_resources *ret)
+static int limit(const struct container_init *init, const struct oci_resources *wanted,
+	struct arena *arena, struct oci_resources *ret, struct error *err)
 {
-	vm_split_resources(wanted, init->runtime->vm->overhead, ret);
+	return vm_split_resources(wanted, init->runtime->vm->overhead, arena, ret, err);
 }
 
 static void ready(struct container_init *init, int cgroup)
@@ -281,11 +284,17 @@ static int become(struct container_init *init, struct error *err)
 		.image = vm->image,
 		.vsock = vm->vsock,
 		.memory = size.memory,
+		.memory_spare = size.spare,
 		.cpus = size.cpus,
+		.cpus_max = size.cpus_max,
 		.exports = vm->exports,
 		.n_exports = vm->split.n_exports,
 		.timeout = (int)init->runtime->vm->timeout * 1000,
 	};
+	const struct growth_size booted = { .memory = size.memory,
+		.spare = size.spare,
+		.cpus = size.cpus,
+		.cpus_max = size.cpus_max };
 	int status = loop_new(&vm->loop, err);
 
 	if (status == 0)
@@ -295,7 +304,10 @@ static int become(struct container_init *init, struct error *err)
 	if (status == 0)
 		status = guest_boot(vm->loop, &options, &vm->guest, err);
 	if (status == 0)
-		status = cards_new(vm->loop, vm->guest, vm->cards_socket, &vm->cards, err);
+		status = growth_new(vm->loop, vm->guest, &booted, &vm->growth, err);
+	if (status == 0)
+		status = cards_new(
+			vm->loop, vm->guest, vm->growth, vm->cards_socket, &vm->cards, err);
 	if (status < 0)
 		return error_prefix(err, "virtual machine");
 	const struct stand_in_options stand_in = {

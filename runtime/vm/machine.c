@@ -179,11 +179,12 @@ static int make_cpuid(struct machine *machine, struct error *err)
 	return r;
 }
 
-static int set_memory(struct machine *machine, struct error *err)
+/* Tells the accelerator of the guest's memory from region `first` on. */
+static int show_memory(struct machine *machine, unsigned int first, struct error *err)
 {
 	const struct guest_memory *guest = &machine->memory.guest;
 
-	for (unsigned int i = 0; i < guest->count; i++) {
+	for (unsigned int i = first; i < guest->count; i++) {
 		const struct guest_memory_region *region = &guest->regions[i];
 		int r = accel_set_memory(
 			machine->accel, i, region->gpa, region->size, region->host, err);
@@ -191,6 +192,15 @@ static int set_memory(struct machine *machine, struct error *err)
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int set_memory(struct machine *machine, struct error *err)
+{
+	int r = show_memory(machine, 0, err);
+
+	if (r < 0)
+		return r;
 	/* The first slot behind those that memory may ever need. */
 	slots_show(&machine->slots, machine->accel, GUEST_MEMORY_REGIONS_MAX);
 	return 0;
@@ -299,9 +309,17 @@ const struct guest_memory *machine_memory(const struct machine *machine)
 	return &machine->memory.guest;
 }
 
-uint64_t machine_spare_address(const struct machine *machine)
+int machine_open_spare(struct machine *machine, uint64_t *ret_gpa, struct error *err)
 {
-	return memory_spare_address(&machine->memory);
+	unsigned int first = machine->memory.guest.count;
+	int r = memory_open_spare(&machine->memory, err);
+
+	if (r >= 0)
+		r = show_memory(machine, first, err);
+	if (r < 0)
+		return r;
+	*ret_gpa = memory_spare_address(&machine->memory);
+	return 0;
 }
 
 int machine_attach(struct machine *machine, struct virtio_device *device, unsigned int *ret_slot,

@@ -57,8 +57,11 @@ void machine_free(struct machine *machine);
 /* The guest's memory, for devices: lives as long as the machine. */
 const struct guest_memory *machine_memory(const struct machine *machine);
 
-/* Where options.memory_spare lies in the guest, for virtio_mem_new(). */
-uint64_t machine_spare_address(const struct machine *machine);
+/*
+ * Makes options.memory_spare, which costs nothing before, memory that a virtio-mem device can give
+ * to the guest: *ret_gpa is where it lies, for virtio_mem_new(). Again is nothing.
+ */
+int machine_open_spare(struct machine *machine, uint64_t *ret_gpa, struct error *err);
 
 /*
  * Puts a device, which the machine owns then, into the next free slot; on failure it stays the

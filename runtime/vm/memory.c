@@ -19,9 +19,9 @@
 #define PAGEMAP_PRESENT_OR_SWAPPED (3ULL << 62)
 
 /* 2 MiB alignment of both addresses lets the host back the guest with large pages. */
-static void *reserve(uint64_t size)
+static void *reserve(uint64_t size, int protection)
 {
-	uint8_t *base = mmap(NULL, size + ALIGNMENT, PROT_READ | PROT_WRITE,
+	uint8_t *base = mmap(NULL, size + ALIGNMENT, protection,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uint64_t before, after;
 
@@ -82,10 +82,22 @@ static int add_regions(struct memory *memory, struct error *err)
 	if (r >= 0 && memory->high != 0)
 		r = guest_memory_add(
 			&memory->guest, X86_HOLE_END, memory->high, base + memory->low, err);
-	if (r >= 0 && memory->spare != 0)
-		r = guest_memory_add(&memory->guest, memory_spare_address(memory), memory->spare,
-			base + memory->low + memory->high, err);
 	return r;
+}
+
+int memory_open_spare(struct memory *memory, struct error *err)
+{
+	uint8_t *spare = (uint8_t *)memory->base + memory->low + memory->high;
+
+	if (memory->spare == 0)
+		return error_say(err, EINVAL, "the machine was made without room for more memory");
+	if (guest_memory_at(&memory->guest, memory_spare_address(memory), 1) != NULL)
+		return 0;
+	if (mprotect(spare, memory->spare, PROT_READ | PROT_WRITE) < 0)
+		return error_set(err, errno, "make room for %" PRIu64 " MiB more of guest memory",
+			memory->spare >> 20);
+	return guest_memory_add(
+		&memory->guest, memory_spare_address(memory), memory->spare, spare, err);
 }
 
 int memory_new(
@@ -104,9 +116,15 @@ int memory_new(
 		return error_say(err, EINVAL,
 			"%" PRIu64 " bytes of guest memory: a multiple of 2 MiB is needed", size);
 	memory.high = size - memory.low;
-	memory.base = reserve(all);
+	/* What nobody may write to counts nowhere, not even where memory is never overcommitted. */
+	memory.base = reserve(all, spare != 0 ? PROT_NONE : PROT_READ | PROT_WRITE);
 	if (memory.base == NULL)
 		return error_set(err, errno, "reserve %" PRIu64 " MiB of guest memory", all >> 20);
+	if (spare != 0 && mprotect(memory.base, size, PROT_READ | PROT_WRITE) < 0) {
+		error_set(err, errno, "reserve %" PRIu64 " MiB of guest memory", size >> 20);
+		munmap(memory.base, all);
+		return -err->errnum;
+	}
 	advise(memory.base, all, large_pages);
 	/* A core dump of the monitor must not hold the guest. Old kernels lack it: harmless. */
 	(void)madvise(memory.base, all, MADV_DONTDUMP);

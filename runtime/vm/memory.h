@@ -31,6 +31,9 @@ int memory_new(
 /* Where the spare region begins in the guest. */
 uint64_t memory_spare_address(const struct memory *memory);
 
+/* Until then the spare region is address space alone: makes it memory that devices can reach. */
+int memory_open_spare(struct memory *memory, struct error *err);
+
 void memory_free(struct memory *memory);
 
 /*

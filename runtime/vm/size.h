@@ -5,16 +5,24 @@
 #include <stdint.h>
 
 struct oci_config;
+struct oci_cpu;
 struct settings_vm;
 
 struct vm_size {
-	uint64_t memory; /* bytes */
-	unsigned int cpus;
+	uint64_t memory, spare; /* bytes: that it boots with, and that it may grow by */
+	unsigned int cpus, cpus_max;
 };
 
 /*
  * Memory: the container's limit and the overhead of kernel and agent, vm.hwConfig's, or the
  * settings'. Processors: the quota rounded up, the number of CPUs in cpuset's list, vm.hwConfig's,
- * or the settings'; never more than the host has.
+ * or the settings'; never more than the host has. It grows up to the settings' memory_max and
+ * vcpus_max, and not at all where vm.hwConfig says how large it is.
  */
 struct vm_size vm_size(const struct oci_config *config, const struct settings_vm *settings);
+
+/* The memory of a machine whose container has this limit (above 0), bytes. */
+uint64_t vm_memory_for(int64_t limit, const struct settings_vm *settings);
+
+/* Its processors, by quota and list of `cpu`; 0 where these say nothing. */
+unsigned int vm_cpus_for(const struct oci_cpu *cpu);

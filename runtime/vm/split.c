@@ -17,6 +17,7 @@
 #include "lib/json_write.h"
 #include "lib/log.h"
 #include "runtime/ns/mount_options.h"
+#include "runtime/vm/split_resources.h"
 
 /* Members that only the host acts on: they do not reach the guest. */
 static const char *const host_members[] = { "root", "mounts", "hooks", "linux", "process", "vm",
@@ -242,6 +243,20 @@ static void split_cpu(struct json_writer *writer, const struct json_value *cpu)
 	json_write_end(writer);
 }
 
+static void split_unified(struct json_writer *writer, const struct json_value *unified)
+{
+	if (unified == NULL || unified->type != JSON_OBJECT)
+		return;
+	json_write_object_member(writer, "unified");
+	for (uint32_t i = 0; i < unified->count; i++) {
+		if (!vm_split_unified_is_guests(unified->members[i].key))
+			continue;
+		json_write_key(writer, unified->members[i].key);
+		json_write_value(writer, &unified->members[i].value);
+	}
+	json_write_end(writer);
+}
+
 static int check_linux(const struct oci_linux *linux, struct error *err)
 {
 	for (size_t i = 0; i < linux->seccomp.n_syscalls; i++) {
@@ -265,7 +280,7 @@ static int check_linux(const struct oci_linux *linux, struct error *err)
 static int split_linux(struct json_writer *writer, const struct oci_config *config,
 	const struct json_value *linux, struct error *err)
 {
-	static const char *const no_cpu[] = { "blockIO", "hugepageLimits", "rdma", "network",
+	static const char *const apart[] = { "blockIO", "hugepageLimits", "rdma", "network",
 		"unified", "cpu", NULL };
 	const struct json_value *resources = json_get(linux, "resources");
 	int status = check_linux(&config->linux, err);
@@ -277,8 +292,9 @@ static int split_linux(struct json_writer *writer, const struct oci_config *conf
 	status = split_namespaces(writer, &config->linux, err);
 	if (resources != NULL && resources->type == JSON_OBJECT) {
 		json_write_object_member(writer, "resources");
-		write_members(writer, resources, no_cpu);
+		write_members(writer, resources, apart);
 		split_cpu(writer, json_get(resources, "cpu"));
+		split_unified(writer, json_get(resources, "unified"));
 		json_write_end(writer);
 	}
 	json_write_end(writer);
@@ -404,26 +420,4 @@ void vm_split_free(struct vm_split *split)
 	free(split->guest_config);
 	free(split->exports);
 	*split = (struct vm_split){ 0 };
-}
-
-static void add_overhead(struct optional_i64 *limit, uint64_t overhead)
-{
-	if (!limit->set || limit->value <= 0)
-		return;
-	if (__builtin_add_overflow(limit->value, (int64_t)overhead, &limit->value))
-		limit->value = INT64_MAX;
-}
-
-void vm_split_resources(
-	const struct oci_resources *wanted, uint64_t overhead, struct oci_resources *ret)
-{
-	struct oci_resources host = *wanted;
-
-	add_overhead(&host.memory.limit, overhead);
-	add_overhead(&host.memory.reservation, overhead);
-	add_overhead(&host.memory.swap, overhead);
-	host.pids_limit.set = false;
-	host.devices = NULL;
-	host.n_devices = 0;
-	*ret = host;
 }

@@ -44,11 +44,3 @@ void vm_split_free(struct vm_split *split);
  * user namespace: the guest knows every id, but the host has none for its files. -EINVAL.
  */
 int vm_check_user(const struct oci_linux *linux, const struct oci_user *user, struct error *err);
-
-/*
- * The limits of the monitor's cgroup: what the container asked for, with `overhead` bytes of memory
- * on top; what is counted in the guest (processes, devices) is not limited on the host. The lists
- * are shared with `wanted`.
- */
-void vm_split_resources(
-	const struct oci_resources *wanted, uint64_t overhead, struct oci_resources *ret);

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Other limits for a container that runs: in the guest's cgroup as they are written, on the
+ * monitor's with the overhead, and the machine itself with both. All of it or nothing: what can be
+ * undone comes first, and of memory the larger side is always changed before the smaller one, for a
+ * guest that has more than its monitor may use would be killed.
+ */
 #include "runtime/vm/vm.h"
 
 #include <errno.h>
@@ -11,52 +17,27 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/json_write.h"
-#include "lib/log.h"
+#include "runtime/cgroup/file.h"
+#include "runtime/cgroup/resources.h"
 #include "runtime/container.h"
 #include "runtime/runtime.h"
+#include "runtime/vm/resize.h"
 #include "runtime/vm/size.h"
-#include "runtime/vm/split.h"
+#include "runtime/vm/split_resources.h"
 
-static void write_signed(
-	struct json_writer *writer, const char *key, const struct optional_i64 *number)
-{
-	if (number->set)
-		json_write_int_member(writer, key, number->value);
-}
+#define UPDATE_TIMEOUT_MS 30000 /* a guest that has to swap or to kill takes its time */
 
-static void write_unsigned(
-	struct json_writer *writer, const char *key, const struct optional_u64 *number)
-{
-	if (number->set)
-		json_write_uint_member(writer, key, number->value);
-}
+struct update {
+	struct container *container;
+	const struct oci_resources *wanted;
+	struct oci_resources host, host_memory; /* the monitor's, and of these what is memory */
+	int cgroup;
+	struct cgroup_undo undo[2];
+	size_t n_undo;
+	struct vm_size_before before;
+};
 
-/* Those that a guest can have: the processors, devices and block I/O of the host it cannot. */
-static void write_resources(struct json_writer *writer, const struct oci_resources *resources)
-{
-	json_write_object(writer);
-	json_write_object_member(writer, "memory");
-	write_signed(writer, "limit", &resources->memory.limit);
-	write_signed(writer, "reservation", &resources->memory.reservation);
-	write_signed(writer, "swap", &resources->memory.swap);
-	json_write_end(writer);
-	json_write_object_member(writer, "cpu");
-	write_unsigned(writer, "shares", &resources->cpu.shares);
-	write_signed(writer, "quota", &resources->cpu.quota);
-	write_unsigned(writer, "period", &resources->cpu.period);
-	write_unsigned(writer, "burst", &resources->cpu.burst);
-	write_signed(writer, "idle", &resources->cpu.idle);
-	json_write_end(writer);
-	if (resources->pids_limit.set) {
-		json_write_object_member(writer, "pids");
-		json_write_int_member(writer, "limit", resources->pids_limit.value);
-		json_write_end(writer);
-	}
-	json_write_end(writer);
-}
-
-static int update_guest(
-	struct container *container, const struct oci_resources *resources, struct error *err)
+static int update_guest(struct update *update, struct error *err)
 {
 	_cleanup_(protocol_message_free) struct protocol_message answer = { 0 };
 	_cleanup_(json_writer_close) struct json_writer text = { 0 };
@@ -66,48 +47,138 @@ static int update_guest(
 
 	if (status < 0)
 		return status;
-	write_resources(&text, resources);
+	vm_split_write_guest_resources(&text, update->wanted);
 	status = json_writer_text(&text, &document, NULL, err);
 	if (status == 0)
 		status = protocol_begin(&writer, "op", "update", err);
 	if (status < 0)
 		return status;
-	json_write_string_member(&writer, "id", container->state.id);
+	json_write_string_member(&writer, "id", update->container->state.id);
 	json_write_string_member(&writer, "resources", document);
-	return vm_request(container, &writer, NULL, 0, VM_AGENT_TIMEOUT_MS, &answer, err);
+	status = vm_request(update->container, &writer, NULL, 0, UPDATE_TIMEOUT_MS, &answer, err);
+	return status < 0 ? error_prefix(err, "in the guest") : 0;
 }
 
-/* More than it was booted with a guest cannot use. */
-static void warn_of_size(struct container *container, const struct oci_resources *resources)
+static int update_host(
+	struct update *update, const struct oci_resources *resources, struct error *err)
 {
-	if (!resources->memory.limit.set || container_load_config(container, NULL) < 0)
-		return;
-	uint64_t memory = vm_size(&container->config, container->runtime->vm).memory;
-	if (resources->memory.limit.value < 0 || (uint64_t)resources->memory.limit.value > memory)
-		log_warning("container %s: its virtual machine has %" PRIu64
-			    " bytes of memory: a higher limit takes effect when it is made anew",
-			container->state.id, memory);
+	int status = cgroup_update_undoable(update->cgroup, &update->container->state.cgroup,
+		resources, update->container->runtime->rootless, &update->undo[update->n_undo],
+		err);
+
+	if (status < 0)
+		return error_prefix(err, "on the host");
+	update->n_undo++;
+	return 0;
 }
 
-/*
- * Memory is limited in the guest alone once it runs: what its kernel has touched it keeps, so that
- * a lower limit of the host's would kill it.
- */
+static void take_back(struct update *update)
+{
+	while (update->n_undo > 0)
+		cgroup_update_undo(update->cgroup, &update->container->state.cgroup,
+			&update->undo[--update->n_undo]);
+	vm_resize_undo(update->container, &update->before);
+}
+
+/* A machine whose size config.json names keeps it. */
+static int resize(struct update *update, struct error *err)
+{
+	struct container *container = update->container;
+	const struct settings_vm *settings = container->runtime->vm;
+	const struct optional_i64 *limit = &update->wanted->memory.limit;
+	int status = container_load_config(container, err);
+
+	if (status < 0)
+		return status;
+	const struct oci_vm *vm = &container->config.vm;
+	uint64_t memory = limit->set && limit->value > 0 && !vm->hw_config.memory.set
+		? vm_memory_for(limit->value, settings)
+		: 0;
+	unsigned int cpus = vm->hw_config.vcpus.set ? 0 : vm_cpus_for(&update->wanted->cpu);
+	if (memory == 0 && cpus == 0)
+		return 0;
+	return vm_resize(container, memory, cpus, &update->before, err);
+}
+
+/* What a lower limit could not free by reclaim, it would free by the OOM killer. */
+static int check_use(struct update *update, struct error *err)
+{
+	static const char *const reclaimable[] = { "active_file", "inactive_file",
+		"slab_reclaimable" };
+	const struct optional_i64 *limit = &update->host_memory.memory.limit;
+	uint64_t used, number;
+
+	if (!limit->set || limit->value < 0 ||
+		cgroup_file_read_number(update->cgroup, "memory.current", &used) < 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(reclaimable) / sizeof(*reclaimable); i++) {
+		if (cgroup_file_find(update->cgroup, "memory.stat", reclaimable[i], &number) == 0)
+			used -= number < used ? number : used;
+	}
+	if (used <= (uint64_t)limit->value)
+		return 0;
+	return error_say(err, EBUSY,
+		"on the host: the virtual machine holds %" PRIu64 " bytes, and memory.max would be "
+		"%" PRIi64 " (the limit and the settings' vm.overhead)",
+		used, limit->value);
+}
+
+static bool is_lower(const struct update *update)
+{
+	const struct optional_i64 *limit = &update->host_memory.memory.limit;
+	uint64_t present;
+
+	/* What `unified` says is not compared: last is right for what lowers, and harmless else. */
+	if (!limit->set)
+		return update->host_memory.unified.count > 0;
+	return limit->value > 0 &&
+		cgroup_file_read_number(update->cgroup, "memory.max", &present) == 0 &&
+		(uint64_t)limit->value < present;
+}
+
+static int carry_out(struct update *update, struct error *err)
+{
+	bool lower = is_lower(update);
+	int status = update_host(update, &update->host, err);
+
+	if (status == 0 && !lower)
+		status = update_host(update, &update->host_memory, err);
+	if (status == 0)
+		status = resize(update, err);
+	if (status == 0 && lower)
+		status = check_use(update, err);
+	if (status == 0)
+		status = update_guest(update, err);
+	if (status == 0 && lower)
+		status = update_host(update, &update->host_memory, err);
+	return status;
+}
+
 int vm_update(struct container *container, const struct oci_resources *resources, struct error *err)
 {
-	struct oci_resources host;
+	_cleanup_(arena_free) struct arena arena = { 0 };
+	struct update update = { .container = container, .wanted = resources };
 
 	if (container_status(container) == CONTAINER_PAUSED)
 		return error_say(err, EINVAL, "cannot update container %s: it is paused",
 			container->state.id);
-	int status = update_guest(container, resources, err);
+	int status = vm_split_resources(
+		resources, container->runtime->vm->overhead, &arena, &update.host, err);
 	if (status < 0)
 		return status;
-	warn_of_size(container, resources);
-	vm_split_resources(resources, container->runtime->vm->overhead, &host);
-	host.memory = (struct oci_memory){ 0 };
 	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
-	return cgroup < 0 ? cgroup
-			  : cgroup_update(cgroup, &container->state.cgroup, &host,
-				    container->runtime->rootless, err);
+	if (cgroup < 0)
+		return cgroup;
+	update.cgroup = cgroup;
+	update.host_memory = (struct oci_resources){
+		.set = true, .memory = update.host.memory, .unified = update.host.unified
+	};
+	update.host.memory = (struct oci_memory){ 0 };
+	update.host.unified = (struct key_value_list){ 0 };
+	status = carry_out(&update, err);
+	if (status < 0)
+		take_back(&update);
+	for (size_t i = 0; i < update.n_undo; i++)
+		cgroup_undo_free(&update.undo[i]);
+	return status;
 }

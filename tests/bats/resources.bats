@@ -197,7 +197,7 @@ again_and_again() {
 # bats test_tags=machine
 @test "systemd: create, start and delete, again and again: no cgroup, unit, bpf program, open file is left" {
 	namespaces_only 'the scope is made by the same code for virtual machines'
-	local cycles=${CYCLES:-100}
+	local cycles=${CYCLES:-30}
 	limit=$((120 + 4 * cycles))
 	program sleep 1000
 	config '.linux.cgroupsPath = "system.slice:cycles:" + $id' --arg id "$id"

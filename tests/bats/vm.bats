@@ -219,7 +219,7 @@ one_line() {
 	caisson ps "$id"
 	like "$output" 'sleep 1000'
 	caisson events --stats "$id"
-	json '.data.memory.usage.usage > .guest.memory.usage.usage and .guest.pids.current == 1'
+	json '.host.memory.usage.usage > .data.memory.usage.usage and .data.pids.current == 1'
 }
 
 @test "pause: the guest's clock is right after it" {

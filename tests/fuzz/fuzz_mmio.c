@@ -62,7 +62,7 @@ static int make_device(struct guest *g, unsigned int kind)
 		return virtio_console_new(loop, &g->memory, on_output, NULL, &device, NULL);
 	case 2:
 		g->queues = 4;
-		return virtio_balloon_new(loop, &g->memory, &device, NULL);
+		return virtio_balloon_new(loop, &g->memory, false, &device, NULL);
 	default:
 		g->queues = 1;
 		return virtio_mem_new(loop, &g->memory, 8 << 20, 8 << 20, &device, NULL);

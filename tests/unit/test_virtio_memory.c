@@ -33,7 +33,7 @@ static int set_up_balloon(void **state)
 {
 	(void)state;
 	begin();
-	assert_int_equal(virtio_balloon_new(loop.loop, &driver.memory, &device, NULL), 0);
+	assert_int_equal(virtio_balloon_new(loop.loop, &driver.memory, false, &device, NULL), 0);
 	go(4, 0);
 	return 0;
 }
@@ -77,7 +77,7 @@ static int set_up_private_balloon(void **state)
 	(void)state;
 	begin();
 	make_private();
-	assert_int_equal(virtio_balloon_new(loop.loop, &driver.memory, &device, NULL), 0);
+	assert_int_equal(virtio_balloon_new(loop.loop, &driver.memory, false, &device, NULL), 0);
 	go(4, 0);
 	return 0;
 }

@@ -138,7 +138,7 @@ static void attach_devices(struct run *run)
 	attach(run, virtio_blk_new(memory, &disk, &device, &err), &device);
 	attach(run, virtio_rng_new(run->loop, memory, &device, &err), &device);
 	attach(run, virtio_vsock_new(run->loop, memory, &vsock, &device, &err), &device);
-	attach(run, virtio_balloon_new(run->loop, memory, &device, &err), &device);
+	attach(run, virtio_balloon_new(run->loop, memory, false, &device, &err), &device);
 }
 
 static void run_hostile(uint32_t seed)

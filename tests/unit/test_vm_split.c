@@ -22,6 +22,7 @@
 #include "lib/json.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
+#include "runtime/vm/split_resources.h"
 
 #define TEXT_MAX 16384
 #define PART_MAX 1024
@@ -208,7 +209,17 @@ static const struct {
 	{ RESOURCES, "\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":1}]",
 		"linux/resources/hugepageLimits", false },
 	{ RESOURCES, "\"rdma\":{\"m\":{\"hcaObjects\":1}}", "linux/resources/rdma", false },
-	{ RESOURCES, "\"unified\":{\"memory.high\":\"1\"}", "linux/resources/unified", false },
+	{ RESOURCES, "\"unified\":{\"memory.high\":\"1\"}", "linux/resources/unified/memory.high",
+		true },
+	{ RESOURCES, "\"unified\":{\"pids.max\":\"1\"}", "linux/resources/unified/pids.max", true },
+	{ RESOURCES, "\"unified\":{\"cpu.weight\":\"1\"}", "linux/resources/unified/cpu.weight",
+		true },
+	{ RESOURCES, "\"unified\":{\"cgroup.max.depth\":\"1\"}",
+		"linux/resources/unified/cgroup.max.depth", true },
+	{ RESOURCES, "\"unified\":{\"cpuset.cpus\":\"0\"}", "linux/resources/unified/cpuset.cpus",
+		false },
+	{ RESOURCES, "\"unified\":{\"io.max\":\"8:0 rbps=1\"}", "linux/resources/unified/io.max",
+		false },
 	{ RESOURCES, "\"network\":{\"classID\":1}", "linux/resources/network", false },
 };
 
@@ -462,21 +473,65 @@ static void the_hosts_limits_have_room_for_the_monitor(void **state)
 		.n_devices = 1,
 	};
 	struct oci_resources host;
+	struct arena arena = { 0 };
 
 	(void)state;
-	vm_split_resources(&wanted, 64, &host);
+	assert_int_equal(vm_split_resources(&wanted, 64, &arena, &host, NULL), 0);
 	assert_int_equal(host.memory.limit.value, 1064);
 	assert_int_equal(host.memory.reservation.value, 564);
 	assert_int_equal(host.memory.swap.value, -1); /* unlimited stays so */
 	assert_int_equal(host.cpu.quota.value, 50000);
-	assert_false(host.pids_limit.set);
+	assert_int_equal(host.pids_limit.value, 256 + 4 * 10); /* threads, not processes */
 	assert_int_equal(host.n_devices, 0);
 
-	const struct oci_resources huge = { .memory.limit = { true, INT64_MAX - 1 } };
-	vm_split_resources(&huge, 64, &host);
+	const struct oci_resources huge = { .memory.limit = { true, INT64_MAX - 1 },
+		.pids_limit = { true, 4000000 } };
+	assert_int_equal(vm_split_resources(&huge, 64, &arena, &host, NULL), 0);
 	assert_int_equal(host.memory.limit.value, INT64_MAX);
-	vm_split_resources(&(struct oci_resources){ 0 }, 64, &host);
+	assert_int_equal(host.pids_limit.value, -1);
+	assert_int_equal(
+		vm_split_resources(&(struct oci_resources){ 0 }, 64, &arena, &host, NULL), 0);
 	assert_false(host.memory.limit.set);
+	assert_false(host.pids_limit.set);
+	arena_free(&arena);
+}
+
+static void files_of_unified_have_room_for_the_monitor(void **state)
+{
+	static const struct {
+		const char *file, *wanted, *host; /* NULL: not on the host */
+	} files[] = {
+		{ "memory.max", "1000", "1064" },
+		{ "memory.high", "1K", "1088" },
+		{ "memory.low", "max", "max" },
+		{ "memory.min", "0", "0" },
+		{ "memory.max", "99999999999999999999", "99999999999999999999" },
+		{ "memory.high", "nonsense", "nonsense" },
+		{ "memory.swap.max", "1000", "1000" },
+		{ "memory.oom.group", "1", "1" },
+		{ "pids.max", "10", "296" },
+		{ "pids.max", "max", "max" },
+		{ "pids.max", "5000000", "max" },
+		{ "cgroup.max.depth", "3", NULL },
+		{ "io.max", "8:0 rbps=1", "8:0 rbps=1" },
+		{ "cpu.max", "10 20", "10 20" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		struct key_value item = { (char *)files[i].file, (char *)files[i].wanted };
+		const struct oci_resources wanted = { .unified = { &item, 1 } };
+		struct oci_resources host;
+		struct arena arena = { 0 };
+
+		assert_int_equal(vm_split_resources(&wanted, 64, &arena, &host, NULL), 0);
+		assert_int_equal(host.unified.count, files[i].host != NULL);
+		if (files[i].host != NULL) {
+			assert_string_equal(host.unified.items[0].key, files[i].file);
+			assert_string_equal(host.unified.items[0].value, files[i].host);
+		}
+		arena_free(&arena);
+	}
 }
 
 /* ---- warnings ------------------------------------------------------------------------------- */
@@ -530,6 +585,7 @@ int main(void)
 		cmocka_unit_test(an_idmapped_bind_is_mapped_by_the_host_alone),
 		cmocka_unit_test(the_hosts_kernel_file_systems_are_not_shared),
 		cmocka_unit_test(the_hosts_limits_have_room_for_the_monitor),
+		cmocka_unit_test(files_of_unified_have_room_for_the_monitor),
 		cmocka_unit_test(what_is_left_out_is_said),
 		cmocka_unit_test(a_user_without_a_mapping_is_refused),
 	};

@@ -105,6 +105,7 @@ int main(int argc, char **argv)
 	struct test test = { 0 };
 	struct error err = ERROR_INIT;
 	unsigned int slot;
+	uint64_t spare;
 	int kernel, initrd;
 
 	if (argc != 3) {
@@ -119,8 +120,9 @@ int main(int argc, char **argv)
 		virtio_console_new(test.loop, machine_memory(test.machine), on_output, &test,
 			&test.console, &err) < 0 ||
 		machine_attach(test.machine, test.console, &slot, &err) < 0 ||
-		virtio_mem_new(test.loop, machine_memory(test.machine),
-			machine_spare_address(test.machine), 256 << 20, &test.memory, &err) < 0 ||
+		machine_open_spare(test.machine, &spare, &err) < 0 ||
+		virtio_mem_new(test.loop, machine_memory(test.machine), spare, 256 << 20,
+			&test.memory, &err) < 0 ||
 		machine_attach(test.machine, test.memory, &slot, &err) < 0 ||
 		machine_start(test.machine, kernel, initrd,
 			"console=hvc0 quiet panic=-1 reboot=k,f tsc=reliable no_timer_check "

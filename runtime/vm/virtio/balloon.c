@@ -283,7 +283,7 @@ static const struct virtio_device_operations balloon_operations = {
 	.destroy = balloon_destroy,
 };
 
-int virtio_balloon_new(struct loop *loop, const struct guest_memory *memory,
+int virtio_balloon_new(struct loop *loop, const struct guest_memory *memory, bool firm,
 	struct virtio_device **ret, struct error *err)
 {
 	struct balloon *balloon = calloc(1, sizeof(*balloon));
@@ -299,8 +299,9 @@ int virtio_balloon_new(struct loop *loop, const struct guest_memory *memory,
 	}
 	balloon->memory = memory;
 	balloon->device.features = UINT64_C(1) << VIRTIO_BALLOON_F_STATS_VQ |
-		UINT64_C(1) << VIRTIO_BALLOON_F_DEFLATE_ON_OOM |
 		UINT64_C(1) << VIRTIO_BALLOON_F_REPORTING;
+	if (!firm)
+		balloon->device.features |= UINT64_C(1) << VIRTIO_BALLOON_F_DEFLATE_ON_OOM;
 	balloon->device.config = &balloon->config;
 	balloon->device.config_size = sizeof(balloon->config);
 	memset(&balloon->statistics, 0xff, sizeof(balloon->statistics));

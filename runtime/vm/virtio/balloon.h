@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * virtio-balloon (virtio 1.2, 5.5): memory that the guest gives back goes back to the host. The
- * balloon has a target, is let go of by the guest itself before it runs out of memory, reports
+ * balloon has a target, is let go of by the guest itself before it runs out of memory (unless it is
+ * firm: then what it holds is not the guest's, whose total is the less), reports
  * statistics when asked, and reports free pages on its own, so that an idle guest shrinks without
  * anyone's doing.
  *
@@ -24,7 +25,7 @@ struct balloon_statistics {
 };
 
 /* `ret` goes to virtio_mmio_attach() or virtio_device_free(). All in the loop's thread. */
-int virtio_balloon_new(struct loop *loop, const struct guest_memory *memory,
+int virtio_balloon_new(struct loop *loop, const struct guest_memory *memory, bool firm,
 	struct virtio_device **ret, struct error *err);
 
 /* How much the guest is to give up, and how much it says that it has; in bytes. */
