@@ -28,10 +28,11 @@ static const struct sock_filter vcpu_filter[] = {
 	BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
 	RETURN(SECCOMP_RET_KILL_PROCESS),
 	LOAD(nr),
-	/* ioctl: only what runs a processor or describes how it failed. */
-	UNLESS_EQUAL_SKIP(SYS_ioctl, 7),
+	/* ioctl: only what runs a processor, interrupts it, or describes how it failed. */
+	UNLESS_EQUAL_SKIP(SYS_ioctl, 9),
 	LOAD(args[1]),
 	ALLOW_IF(KVM_RUN),
+	ALLOW_IF(KVM_IRQ_LINE & 0xffffffff),
 	ALLOW_IF(KVM_GET_REGS),
 	ALLOW_IF(KVM_KVMCLOCK_CTRL & 0xffffffff),
 	/* The last of these falls through to what is none of them. */

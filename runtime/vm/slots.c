@@ -16,12 +16,13 @@ _Static_assert(X86_VIRTIO_MMIO_SIZE == VIRTIO_MMIO_SIZE, "a slot is as large as 
 
 static void raise_interrupt(void *data)
 {
-	const struct slot *slot = data;
-	uint64_t one = 1;
+	struct slot *slot = data;
 
-	/* Fails for a counter at its limit only: then an interrupt is on its way anyhow. */
-	if (write(slot->interrupt, &one, sizeof(one)) < 0)
+	if (slot->accel == NULL)
 		return;
+	pthread_mutex_lock(&slot->line_lock);
+	accel_interrupt(slot->accel, slot->line);
+	pthread_mutex_unlock(&slot->line_lock);
 }
 
 void slots_init(struct slots *slots)
@@ -32,7 +33,9 @@ void slots_init(struct slots *slots)
 	for (unsigned int i = 0; i < X86_VIRTIO_SLOTS; i++) {
 		struct slot *slot = &slots->slots[i];
 
-		slot->interrupt = -EBADF;
+		slot->accel = NULL;
+		slot->line = x86_virtio_slot_irq(i);
+		pthread_mutex_init(&slot->line_lock, NULL);
 		virtio_mmio_init(&slot->mmio, raise_interrupt, slot);
 	}
 }
@@ -41,7 +44,7 @@ void slots_fini(struct slots *slots)
 {
 	for (unsigned int i = 0; i < X86_VIRTIO_SLOTS; i++) {
 		virtio_mmio_destroy(&slots->slots[i].mmio);
-		slots->slots[i].interrupt = close_fd(slots->slots[i].interrupt);
+		pthread_mutex_destroy(&slots->slots[i].line_lock);
 	}
 	if (slots->pages != NULL)
 		munmap(slots->pages, X86_VIRTIO_SLOTS * X86_VIRTIO_MMIO_SIZE);
@@ -87,21 +90,11 @@ int slots_attach(struct slots *slots, struct accel *accel, struct virtio_device 
 
 	if (number == X86_VIRTIO_SLOTS)
 		return error_say(err, ENOSPC, "the machine's %u device slots are taken", number);
-	slot->interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (slot->interrupt < 0)
-		return error_set(err, errno, "make a device's interrupt");
-	r = accel_irqfd(accel, slot->interrupt, x86_virtio_slot_irq(number), true, err);
-	if (r >= 0) {
-		r = virtio_mmio_attach(&slot->mmio, device);
-		if (r < 0) {
-			error_set(err, -r, "attach a device to slot %u", number);
-			accel_irqfd(
-				accel, slot->interrupt, x86_virtio_slot_irq(number), false, NULL);
-		}
-	}
+	slot->accel = accel;
+	r = virtio_mmio_attach(&slot->mmio, device);
 	if (r < 0) {
-		slot->interrupt = close_fd(slot->interrupt);
-		return r;
+		slot->accel = NULL;
+		return error_set(err, -r, "attach a device to slot %u", number);
 	}
 	tie_queues(accel, slot, x86_virtio_slot_address(number), true);
 	if (slots->swallow >= 0)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,9 @@ struct error;
 
 struct slot {
 	struct virtio_mmio mmio;
-	int interrupt; /* eventfd tied to the slot's line; negative while the slot is empty */
+	struct accel *accel; /* NULL while the slot is empty */
+	unsigned int line;
+	pthread_mutex_t line_lock; /* an edge that begins before another has ended is lost */
 };
 
 struct slots {

@@ -77,6 +77,13 @@ int accel_set_memory(struct accel *accel, unsigned int slot, uint64_t gpa, uint6
 int accel_set_read_only_memory(struct accel *accel, unsigned int slot, uint64_t gpa, uint64_t size,
 	void *host, struct error *err);
 
+/*
+ * Raises interrupt line `gsi` (an edge), from any thread; of one line, one thread at a time. It
+ * costs two system calls, and less than an eventfd: KVM hands an eventfd's edge of such a line to a
+ * thread of the host's kernel.
+ */
+void accel_interrupt(struct accel *accel, unsigned int gsi);
+
 /* A write to the eventfd raises (an edge) interrupt line `gsi`, or no longer does. */
 int accel_irqfd(struct accel *accel, int eventfd, unsigned int gsi, bool add, struct error *err);
 

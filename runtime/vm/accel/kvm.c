@@ -240,6 +240,15 @@ int accel_set_read_only_memory(struct accel *accel, unsigned int slot, uint64_t 
 	return set_memory(accel, slot, KVM_MEM_READONLY, gpa, size, host, err);
 }
 
+void accel_interrupt(struct accel *accel, unsigned int gsi)
+{
+	struct kvm_irq_level up = { .irq = gsi, .level = 1 }, down = { .irq = gsi };
+
+	/* A machine with its controllers refuses neither. */
+	(void)ioctl(accel->vm, KVM_IRQ_LINE, &up);
+	(void)ioctl(accel->vm, KVM_IRQ_LINE, &down);
+}
+
 int accel_irqfd(struct accel *accel, int eventfd, unsigned int gsi, bool add, struct error *err)
 {
 	struct kvm_irqfd irqfd = {

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@ struct blk_queue {
 	struct virtqueue *queue;
 	struct virtio_worker worker;
 	struct uring uring; /* all zeroes: plain system calls */
+	int epoll;	    /* of the queue's and the worker's eventfd, while the ring is empty */
 	bool armed[FILES];  /* a poll of this eventfd is in the ring */
 	unsigned int in_flight;
 	struct blk_request *free;
@@ -133,18 +135,53 @@ static void take_completions(struct blk_queue *q)
 	}
 }
 
+/*
+ * What does not wait is done at once: a read of what the page cache has, and a write into the page
+ * cache, which io_uring would hand to a thread of the kernel's, since most file systems cannot say
+ * beforehand that it will not wait. The rest goes into the ring.
+ */
+static void do_or_submit(struct blk_queue *q, struct blk_request *request)
+{
+	const struct blk_disk *disk = &q->blk->disk;
+	ssize_t n;
+
+	while (request->work == BLK_WORK_WRITE && !disk->write_through) {
+		if (blk_request_advance(request, q->queue, blk_request_perform(request, disk))) {
+			give_back(q, request);
+			return;
+		}
+	}
+	while (request->work == BLK_WORK_READ) {
+		n = blk_request_read_cached(request, disk);
+		if (n == -EAGAIN || n == -EOPNOTSUPP)
+			break;
+		if (blk_request_advance(request, q->queue, n)) {
+			give_back(q, request);
+			return;
+		}
+	}
+	submit(q, request);
+}
+
 static void serve_uring(struct virtio_worker *worker, void *data)
 {
 	struct blk_queue *q = data;
 
 	for (;;) {
-		int64_t wait = begin_requests(q, submit);
+		int64_t wait = begin_requests(q, do_or_submit);
+		struct epoll_event event;
 
 		virtqueue_notify(q->queue);
 		if (atomic_load(&worker->stop)) {
 			if (q->in_flight == 0)
 				return;
 			wait = -1;
+		}
+		/* Nothing but a notification or a stop can come: cheaper than a wait in the ring.
+		 */
+		if (wait < 0 && q->in_flight == 0) {
+			epoll_wait(q->epoll, &event, 1, -1);
+			continue;
 		}
 		arm(q, FILE_KICK);
 		arm(q, FILE_WAKE);
@@ -218,6 +255,7 @@ static void blk_destroy(struct virtio_device *device)
 	for (unsigned int i = 0; i < device->queue_count; i++) {
 		virtio_worker_destroy(&blk->queues[i].worker);
 		uring_destroy(&blk->queues[i].uring);
+		close_fd(blk->queues[i].epoll);
 		free(blk->queues[i].requests);
 	}
 	close_fd(blk->disk.fd);
@@ -253,6 +291,18 @@ static int image_size(int fd, uint64_t *ret_bytes, uint32_t *ret_block, struct e
 	return 0;
 }
 
+/* Edges of notifications, which need not be read then; the end as long as it is not. */
+static int watch_queue(struct blk_queue *q, struct error *err)
+{
+	struct epoll_event kick = { .events = EPOLLIN | EPOLLET }, wake = { .events = EPOLLIN };
+
+	q->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (q->epoll < 0 || epoll_ctl(q->epoll, EPOLL_CTL_ADD, q->queue->kick, &kick) < 0 ||
+		epoll_ctl(q->epoll, EPOLL_CTL_ADD, q->worker.wake, &wake) < 0)
+		return error_set(err, errno, "virtio blk: watch a queue");
+	return 0;
+}
+
 static int init_queue(
 	struct blk *blk, unsigned int index, enum blk_engine engine, struct error *err)
 {
@@ -272,6 +322,9 @@ static int init_queue(
 	}
 	r = virtio_worker_init(&q->worker, "caisson-blk", serve, q, err);
 	if (r < 0 || engine == BLK_ENGINE_THREAD)
+		return r;
+	r = watch_queue(q, err);
+	if (r < 0)
 		return r;
 	files[FILE_DISK] = blk->disk.fd;
 	files[FILE_KICK] = q->queue->kick;
@@ -328,6 +381,8 @@ int virtio_blk_new(const struct guest_memory *memory, const struct blk_options *
 		free(blk);
 		return r;
 	}
+	for (unsigned int i = 0; i < queues; i++)
+		blk->queues[i].epoll = -EBADF;
 	blk->disk.fd = options->fd;
 	blk->disk.read_only = options->read_only;
 	atomic_init(&blk->disk.sectors, bytes / 512);

@@ -264,6 +264,14 @@ ssize_t blk_request_perform(const struct blk_request *request, const struct blk_
 	return n < 0 ? -errno : n;
 }
 
+ssize_t blk_request_read_cached(const struct blk_request *request, const struct blk_disk *disk)
+{
+	ssize_t n = preadv2(
+		disk->fd, request->data, (int)request->data_count, request->offset, RWF_NOWAIT);
+
+	return n < 0 ? -errno : n;
+}
+
 void blk_charge(struct blk_disk *disk, const struct blk_request *request)
 {
 	token_bucket_charge(&disk->operations, 1);

@@ -64,6 +64,12 @@ bool blk_request_advance(struct blk_request *request, struct virtqueue *queue, s
 /* Does the work with plain system calls; returns what blk_request_advance() wants. */
 ssize_t blk_request_perform(const struct blk_request *request, const struct blk_disk *disk);
 
+/*
+ * Does a read's work as far as the page cache has it, without waiting: -EAGAIN where it has
+ * nothing of it, -EOPNOTSUPP where the file system cannot tell.
+ */
+ssize_t blk_request_read_cached(const struct blk_request *request, const struct blk_disk *disk);
+
 /* The limit on the rate: charge a request, and how many nanoseconds to wait before the next. */
 void blk_charge(struct blk_disk *disk, const struct blk_request *request);
 uint64_t blk_wait(struct blk_disk *disk);
