@@ -16,6 +16,7 @@
 #include "runtime/vm/virtio/fs.h"
 #include "runtime/vm/virtio/fs/fuse_server.h"
 #include "runtime/vm/virtio/net.h"
+#include "runtime/vm/virtio/vhost_net.h"
 
 /* The one export's name; it is what the guest finds in the mounted file system. */
 #define EXPORT "root"
@@ -132,30 +133,57 @@ void vm_shares_free(const struct vm_boot *boot, struct vm_files *files)
 	free(files->servers);
 }
 
-/* IF[,QUEUES] */
+/* Opens /dev/vhost-net for each queue of a tap. */
+static int open_vhost(unsigned int count, int *ret_fds, struct error *err)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		ret_fds[i] = vhost_net_open();
+		if (ret_fds[i] < 0) {
+			int r = error_set(err, -ret_fds[i], "open /dev/vhost-net");
+
+			while (i > 0)
+				close_fd(ret_fds[--i]);
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* IF[,QUEUES][,vhost] */
 static int attach_tap(const char *text, struct machine *machine, struct error *err)
 {
 	char name[IFNAMSIZ];
-	int fds[NET_PAIRS_MAX];
+	int fds[2 * NET_PAIRS_MAX];
 	struct net_options options = { .fds = fds, .pairs = 1 };
 	struct virtio_device *device = NULL;
 	size_t length = strcspn(text, ",");
+	const char *rest = text + length;
+	unsigned int count;
+	bool vhost;
 	int r;
 
 	if (length >= sizeof(name))
 		return error_say(err, EINVAL, "an interface's name is shorter");
 	memcpy(name, text, length);
 	name[length] = '\0';
-	if (text[length] == ',')
-		options.pairs = (unsigned int)strtoul(text + length + 1, NULL, 10);
+	vhost = strlen(rest) >= 6 && strcmp(rest + strlen(rest) - 6, ",vhost") == 0;
+	if (*rest == ',' && !(vhost && strlen(rest) == 6))
+		options.pairs = (unsigned int)strtoul(rest + 1, NULL, 10);
 	if (options.pairs == 0 || options.pairs > NET_PAIRS_MAX)
 		return error_say(err, EINVAL, "1 to %u queues", NET_PAIRS_MAX);
+	count = options.pairs;
 	r = tap_open(name, options.pairs, fds, err);
-	if (r < 0)
+	if (r >= 0 && vhost) {
+		options.vhost = fds + count;
+		r = open_vhost(options.pairs, fds + count, err);
+		count *= r < 0 ? 1 : 2;
+	} else if (r < 0) {
 		return r;
-	r = virtio_net_new(machine_memory(machine), &options, &device, err);
+	}
+	if (r >= 0)
+		r = virtio_net_new(machine_memory(machine), &options, &device, err);
 	if (r < 0) {
-		for (unsigned int i = 0; i < options.pairs; i++)
+		for (unsigned int i = 0; i < count; i++)
 			close_fd(fds[i]);
 		return r;
 	}

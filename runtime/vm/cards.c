@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 #include "lib/socket.h"
 #include "runtime/vm/forward.h"
 #include "runtime/vm/growth.h"
@@ -20,6 +21,7 @@
 #include "runtime/vm/network.h"
 #include "runtime/vm/virtio/device.h"
 #include "runtime/vm/virtio/net.h"
+#include "runtime/vm/virtio/vhost_net.h"
 
 #define ANSWER_WAIT_MS 10000
 
@@ -46,12 +48,14 @@ static void close_connection(struct cards *cards)
 	cards->connection = close_fd(cards->connection);
 }
 
-static int attach(struct cards *cards, const struct vm_nic *nic, const int *queues, size_t n_queues,
+/* `fds`: the queues of the card's tap, and as many of /dev/vhost-net, or none of these. */
+static int attach(struct cards *cards, const struct vm_nic *nic, const int *fds, size_t n_fds,
 	unsigned int *ret_slot, struct error *err)
 {
 	struct net_options options = {
-		.fds = queues,
-		.pairs = (unsigned int)n_queues,
+		.fds = fds,
+		.vhost = n_fds > nic->n_queues ? fds + nic->n_queues : NULL,
+		.pairs = nic->n_queues,
 		.mtu = nic->mtu <= UINT16_MAX ? (uint16_t)nic->mtu : 0,
 	};
 	struct virtio_device *device;
@@ -59,8 +63,8 @@ static int attach(struct cards *cards, const struct vm_nic *nic, const int *queu
 	memcpy(options.mac, nic->mac, sizeof(options.mac));
 	int status = virtio_net_new(guest_memory_of(cards->guest), &options, &device, err);
 	if (status < 0) {
-		for (size_t i = 0; i < n_queues; i++)
-			close_fd(queues[i]);
+		for (size_t i = 0; i < n_fds; i++)
+			close_fd(fds[i]);
 		return status;
 	}
 	return guest_attach(cards->guest, device, ret_slot, err);
@@ -90,19 +94,20 @@ static void reply(struct cards *cards, const void *answer, size_t size)
 }
 
 static void take_card(struct cards *cards, const struct vm_nic *nic, ssize_t received,
-	const int *queues, size_t n_queues)
+	const int *fds, size_t n_fds)
 {
 	struct answer answer = { .error = ERROR_INIT };
 
-	if (is_forward(nic, received, n_queues)) {
-		take_forward(cards, queues, &answer.error);
-	} else if (received != sizeof(*nic) || n_queues == 0) {
-		while (n_queues > 0)
-			close_fd(queues[--n_queues]);
+	if (is_forward(nic, received, n_fds)) {
+		take_forward(cards, fds, &answer.error);
+	} else if (received != sizeof(*nic) || n_fds == 0 ||
+		(n_fds != nic->n_queues && n_fds != 2 * (size_t)nic->n_queues)) {
+		while (n_fds > 0)
+			close_fd(fds[--n_fds]);
 		error_say(&answer.error, EPROTO,
 			"the monitor does not understand: it is of another version of caisson");
 	} else {
-		attach(cards, nic, queues, n_queues, &answer.slot, &answer.error);
+		attach(cards, nic, fds, n_fds, &answer.slot, &answer.error);
 	}
 	reply(cards, &answer, sizeof(answer));
 }
@@ -110,8 +115,8 @@ static void take_card(struct cards *cards, const struct vm_nic *nic, ssize_t rec
 static void on_message(uint32_t events, void *data)
 {
 	struct cards *cards = data;
-	int fds[VM_NIC_QUEUES_MAX];
-	size_t n_fds = VM_NIC_QUEUES_MAX;
+	int fds[2 * VM_NIC_QUEUES_MAX];
+	size_t n_fds = 2 * VM_NIC_QUEUES_MAX;
 	struct growth_answer answer;
 	union {
 		struct vm_nic nic;
@@ -207,11 +212,33 @@ static int wait_for_answer(int connection, unsigned int *ret_slot, struct error 
 	return 0;
 }
 
+/* Opens /dev/vhost-net for each queue. Returns how many: all, or none where it cannot be used. */
+static unsigned int open_vhost(const struct vm_nic *nic, int *ret_fds)
+{
+	for (unsigned int i = 0; i < nic->n_queues; i++) {
+		ret_fds[i] = vhost_net_open();
+		if (ret_fds[i] < 0) {
+			log_debug("vm: no /dev/vhost-net for %s: %s", nic->name,
+				strerror(-ret_fds[i]));
+			while (i > 0)
+				close_fd(ret_fds[--i]);
+			return 0;
+		}
+	}
+	return nic->n_queues;
+}
+
 int cards_send(int connection, const struct vm_nic *nic, unsigned int *ret_slot, struct error *err)
 {
-	int status = socket_send_fds(
-		connection, nic, sizeof(*nic), nic->queues, nic->n_queues, err);
+	int fds[2 * VM_NIC_QUEUES_MAX];
+	unsigned int n_vhost;
+	int status;
 
+	memcpy(fds, nic->queues, nic->n_queues * sizeof(fds[0]));
+	n_vhost = open_vhost(nic, fds + nic->n_queues);
+	status = socket_send_fds(connection, nic, sizeof(*nic), fds, nic->n_queues + n_vhost, err);
+	for (unsigned int i = 0; i < n_vhost; i++)
+		close_fd(fds[nic->n_queues + i]);
 	return status < 0 ? status : wait_for_answer(connection, ret_slot, err);
 }
 

@@ -117,6 +117,21 @@ boot() {
 	like "$output" 'over the tap'
 }
 
+@test 'a tap whose packets the kernel moves (vhost-net)' {
+	target 'modprobe vhost_net && ip tuntap add vmtap mode tap && ip address add 10.9.0.1/24 dev vmtap && ip link set vmtap up'
+	try target 'cd /tmp/t/vm && { timeout 30 socat -u TCP-LISTEN:7777 OPEN:heard,creat,trunc & } && rm -f mover && {
+			for i in $(seq 300); do pgrep -x "vhost-[0-9]*" >mover && break; sleep 0.02; done & } && sleep 1 &&
+		"$CAISSON" vm boot -k guest/vmlinux -i vm/guest.cpio --tap vmtap,vhost -a do=net && sleep 1 && cat heard &&
+		test -s mover && echo moved by the kernel; rmmod vhost_net'
+	succeeded
+	like "$output" 'over the tap'
+	like "$output" 'moved by the kernel'
+	[[ $stderr != *without* ]] || fail 'not by the kernel'
+	try target 'cd /tmp/t/vm && "$CAISSON" vm boot -k guest/vmlinux -i vm/guest.cpio --tap vmtap,vhost; s=$?
+		ip link del vmtap; exit $s'
+	refused 'open /dev/vhost-net'
+}
+
 @test 'the guest dials the host over vsock' {
 	target 'cd /tmp/t/vm && { timeout 30 socat -u UNIX-LISTEN:vsock_7777 OPEN:heard,creat,trunc & } &&
 		sleep 1 && "$CAISSON" vm boot -k guest/vmlinux -i vm/guest.cpio --vsock vsock -a do=vsock &&

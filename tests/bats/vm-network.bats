@@ -41,6 +41,14 @@ nothing_left='! ip -n $id link show | grep caisson && ! ip -n $id -d qdisc show 
 	like "$output" $'both\nclean$'
 }
 
+@test "the kernel moves the packets where the host has vhost-net" {
+	program sh -c 'ping -c 1 -W 5 10.1.2.1 && sleep 1 && ping6 -c 1 -W 5 fd00::1 && echo both'
+	target "$wire"'modprobe vhost_net && {
+			for i in $(seq 300); do pgrep -x "vhost-[0-9]*" >mover && break; sleep 0.05; done & } &&
+		caisson run --bundle $bundle $id; rmmod vhost_net; test -s mover && '"$nothing_left"'echo clean'
+	like "$output" $'both\nclean$'
+}
+
 @test "interfaces that come between create and start; each is a card of its own" {
 	program sh -c 'ls /sys/class/net; ping -c 1 -W 5 10.1.2.1 >/dev/null && echo reached'
 	target 'caisson create --bundle $bundle $id && '"$wire"'

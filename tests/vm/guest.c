@@ -6,8 +6,9 @@
  *	list	prints the platform's devices
  *	disk	prints the first line of /dev/vda, and appends one to the second sector
  *	grow	prints "ready", waits for a line "go SLOT" at the console, takes a second processor
- *and the device in that slot into use, and says what they are, and whether memory grew panic
- *ends, which is a panic spin busy for a second on every processor
+ *		and the device in that slot into use, and says what they are, and whether memory
+ *grew tools	runs /bin/guest-io of the root file system on /dev/vda panic	ends, which is a
+ *panic spin	is busy for a second on every processor
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -24,6 +25,7 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -188,6 +190,33 @@ static void use_vsock(void)
 		sizeof(host), "over vsock\n");
 }
 
+/* The first disk is a root file system with programs, which nobody writes. */
+static void run_tools(void)
+{
+	static const char *const kernel[] = { "proc", "sysfs", "devtmpfs", "tmpfs" };
+	static const char *const places[] = { "/run/proc", "/run/sys", "/run/dev", "/run/tmp" };
+	int status = 0;
+	pid_t child;
+
+	if (mount("/dev/vda", "/run", "ext4", MS_RDONLY, NULL) < 0)
+		printf("guest: no tools: %s\n", strerror(errno));
+	for (size_t i = 0; i < sizeof(kernel) / sizeof(kernel[0]); i++)
+		if (mount(kernel[i], places[i], kernel[i], 0, NULL) < 0)
+			printf("guest: %s: %s\n", places[i], strerror(errno));
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		setenv("PATH", "/bin", 1);
+		if (chroot("/run") == 0 && chdir("/") == 0)
+			execl("/bin/sh", "sh", "/bin/guest-io", (char *)NULL);
+		printf("guest: no tools: %s\n", strerror(errno));
+		_exit(1);
+	}
+	waitpid(child, &status, 0);
+	if (status != 0)
+		printf("guest: the tools ended with status %x\n", status);
+}
+
 int main(void)
 {
 	char command_line[4096] = "";
@@ -215,6 +244,8 @@ int main(void)
 		use_network();
 	if (strstr(command_line, "do=vsock") != NULL)
 		use_vsock();
+	if (strstr(command_line, "do=tools") != NULL)
+		run_tools();
 	if (strstr(command_line, "do=spin") != NULL)
 		spin_everywhere();
 	fflush(stdout);

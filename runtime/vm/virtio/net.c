@@ -17,6 +17,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 #include "runtime/vm/virtio/device.h"
 #include "runtime/vm/virtio/net_pair.h"
 
@@ -163,6 +164,26 @@ static int prepare_tap(int fd, struct error *err)
 	return 0;
 }
 
+/* With the kernel's help where it is offered and as good, else without. */
+static int init_pair(
+	struct net *net, const struct net_options *options, unsigned int i, struct error *err)
+{
+	struct virtqueue *queues = &net->device.queues[2 * i];
+	int vhost = options->vhost != NULL ? options->vhost[i] : -EBADF;
+	struct error why = ERROR_INIT;
+	int r = prepare_tap(options->fds[i], err);
+
+	if (r < 0)
+		return r;
+	if (vhost >= 0 &&
+		net_pair_init(
+			&net->pairs[i], &queues[0], &queues[1], options->fds[i], vhost, &why) == 0)
+		return 0;
+	if (vhost >= 0)
+		log_info("virtio net: %s: packets are moved without it", why.message);
+	return net_pair_init(&net->pairs[i], &queues[0], &queues[1], options->fds[i], -EBADF, err);
+}
+
 static int init_pairs(struct net *net, const struct net_options *options, struct error *err)
 {
 	int r = 0;
@@ -171,11 +192,7 @@ static int init_pairs(struct net *net, const struct net_options *options, struct
 	if (net->pairs == NULL)
 		return error_set(err, ENOMEM, "virtio net");
 	for (unsigned int i = 0; r == 0 && i < options->pairs; i++) {
-		r = prepare_tap(options->fds[i], err);
-		if (r < 0)
-			break;
-		r = net_pair_init(&net->pairs[i], &net->device.queues[2 * i],
-			&net->device.queues[2 * i + 1], options->fds[i], err);
+		r = init_pair(net, options, i, err);
 		if (r == 0)
 			net->pair_count++;
 	}
@@ -235,10 +252,13 @@ int virtio_net_new(const struct guest_memory *memory, const struct net_options *
 	if (r < 0) {
 		/* The fds stay the caller's. */
 		for (unsigned int i = 0; i < net->pair_count; i++)
-			net->pairs[i].tap = -EBADF;
+			net->pairs[i].tap = net->pairs[i].vhost.fd = -EBADF;
 		net_destroy(&net->device);
 		return r;
 	}
+	for (unsigned int i = 0; options->vhost != NULL && i < net->pair_count; i++)
+		if (net->pairs[i].vhost.fd != options->vhost[i])
+			close_fd(options->vhost[i]);
 	*ret = &net->device;
 	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * virtio-net (virtio 1.2, 5.1) over a tap device: checksum and segmentation offloads both ways
  * through the tap's own virtio-net header, merged receive buffers, several pairs of queues with a
- * thread each. The tap's queues come as fds, so that no privilege over the network is needed here.
+ * thread each, or with the host kernel's vhost-net. The tap's queues come as fds, so that no
+ * privilege over the network is needed here.
  */
 #pragma once
 
@@ -17,8 +18,13 @@ struct virtio_device;
 struct net_options {
 	const int *fds;	    /* one for each queue of the tap (tap_open()); made non-blocking */
 	unsigned int pairs; /* how many */
-	uint8_t mac[6];	    /* all zeroes: the guest makes one up */
-	uint16_t mtu;	    /* 0: not told */
+	/*
+	 * NULL, or an fd of /dev/vhost-net (vhost_net_open()) for each queue: where it can be used,
+	 * the host's kernel moves the packets.
+	 */
+	const int *vhost;
+	uint8_t mac[6]; /* all zeroes: the guest makes one up */
+	uint16_t mtu;	/* 0: not told */
 };
 
 /*

@@ -10,12 +10,24 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 
 #define PACKETS_PER_TURN 64
 /* A frame of an ordinary link, where the driver has merged packets and offloads off. */
 #define PACKET_SMALL (1518 + 4 + NET_HEADER)
 
-enum { EVENT_TAP, EVENT_RECEIVE, EVENT_TRANSMIT, EVENT_CONTROL, EVENT_WAKE };
+enum {
+	EVENT_TAP,
+	EVENT_RECEIVE,
+	EVENT_TRANSMIT,
+	EVENT_CONTROL,
+	EVENT_WAKE,
+	/* Of a pair that the host's kernel serves. */
+	EVENT_RECEIVED,
+	EVENT_TRANSMITTED,
+	EVENT_ERROR,
+	EVENTS
+};
 
 static bool has(const struct net_pair *pair, unsigned int feature)
 {
@@ -148,23 +160,87 @@ static bool transmit(struct net_pair *pair)
 /* Waits for something to do, without end or not at all. */
 static void wait_events(struct net_pair *pair, int milliseconds)
 {
-	struct virtqueue *const queues[] = { [EVENT_RECEIVE] = pair->receive,
-		[EVENT_TRANSMIT] = pair->transmit,
-		[EVENT_CONTROL] = pair->control };
-	struct epoll_event events[5];
-	int n = epoll_wait(pair->epoll, events, 5, milliseconds);
+	struct epoll_event events[EVENTS];
+	int n = epoll_wait(pair->epoll, events, EVENTS, milliseconds);
 
+	/* All but the end are edges, which need not be read. */
 	for (int i = 0; i < n; i++) {
-		uint32_t which = events[i].data.u32;
-		eventfd_t kicks;
-
-		if (which == EVENT_TAP)
+		switch (events[i].data.u32) {
+		case EVENT_TAP:
 			pair->tap_readable = true;
-		else if (which != EVENT_WAKE)
-			(void)!eventfd_read(queues[which]->kick, &kicks);
-		if (which == EVENT_CONTROL)
+			break;
+		case EVENT_CONTROL:
 			pair->serve_control(pair->data);
+			break;
+		case EVENT_RECEIVED:
+			pair->receive->interrupt(pair->receive->data);
+			break;
+		case EVENT_TRANSMITTED:
+			pair->transmit->interrupt(pair->transmit->data);
+			break;
+		case EVENT_ERROR:
+			virtqueue_break(
+				pair->receive, "the host's kernel stopped at one of its rings");
+			break;
+		}
 	}
+}
+
+static int watch(struct net_pair *pair, int fd, uint32_t events, uint32_t which, struct error *err)
+{
+	struct epoll_event event = { .events = events, .data.u32 = which };
+
+	if (epoll_ctl(pair->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		return error_set(err, errno, "virtio net: watch a queue");
+	return 0;
+}
+
+/* For a pair that this thread serves: edges, which need not be read. */
+static int watch_queues(struct net_pair *pair, int tap, struct error *err)
+{
+	int r = watch(pair, tap, EPOLLIN | EPOLLET, EVENT_TAP, err);
+
+	if (r == 0)
+		r = watch(pair, pair->receive->kick, EPOLLIN | EPOLLET, EVENT_RECEIVE, err);
+	if (r == 0)
+		r = watch(pair, pair->transmit->kick, EPOLLIN | EPOLLET, EVENT_TRANSMIT, err);
+	return r;
+}
+
+/* For one that the host's kernel serves. */
+static int watch_kernel(struct net_pair *pair, struct error *err)
+{
+	const struct vhost_net *vhost = &pair->vhost;
+	int r = watch(pair, vhost->calls[0], EPOLLIN | EPOLLET, EVENT_RECEIVED, err);
+
+	if (r == 0)
+		r = watch(pair, vhost->calls[1], EPOLLIN | EPOLLET, EVENT_TRANSMITTED, err);
+	if (r == 0)
+		r = watch(pair, vhost->errors, EPOLLIN | EPOLLET, EVENT_ERROR, err);
+	return r;
+}
+
+/* Returns false when the host's kernel does not serve the pair. */
+static bool serve_by_kernel(struct net_pair *pair)
+{
+	struct virtqueue *const queues[] = { pair->receive, pair->transmit };
+	int r;
+
+	if (pair->vhost.fd < 0)
+		return false;
+	r = vhost_net_start(&pair->vhost, queues, pair->tap, pair->features);
+	if (r < 0) {
+		log_warning("virtio net: /dev/vhost-net: %s: packets are moved without it",
+			strerror(-r));
+		vhost_net_destroy(&pair->vhost);
+		if (watch_queues(pair, pair->tap, NULL) < 0)
+			virtqueue_break(pair->receive, "the host could not watch its rings");
+		return false;
+	}
+	while (!atomic_load(&pair->worker.stop))
+		wait_events(pair, -1);
+	vhost_net_stop(&pair->vhost, queues);
+	return true;
 }
 
 static void serve(struct virtio_worker *worker, void *data)
@@ -173,6 +249,8 @@ static void serve(struct virtio_worker *worker, void *data)
 
 	if (pair->begin != NULL)
 		pair->begin(pair->data);
+	if (serve_by_kernel(pair))
+		return;
 	pair->buffer_count = pair->iov_count = 0;
 	pair->room = 0;
 	pair->tap_readable = true;
@@ -188,36 +266,28 @@ static void serve(struct virtio_worker *worker, void *data)
 	pair->buffer_count = 0;
 }
 
-static int watch(struct net_pair *pair, int fd, uint32_t events, uint32_t which, struct error *err)
-{
-	struct epoll_event event = { .events = events, .data.u32 = which };
-
-	if (epoll_ctl(pair->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-		return error_set(err, errno, "virtio net: watch a queue");
-	return 0;
-}
-
 int net_pair_init(struct net_pair *pair, struct virtqueue *receive_queue,
-	struct virtqueue *transmit_queue, int tap, struct error *err)
+	struct virtqueue *transmit_queue, int tap, int vhost, struct error *err)
 {
 	int r;
 
-	*pair = (struct net_pair){
-		.receive = receive_queue, .transmit = transmit_queue, .tap = -EBADF
-	};
+	*pair = (struct net_pair){ .receive = receive_queue,
+		.transmit = transmit_queue,
+		.tap = -EBADF,
+		.vhost = VHOST_NET_NONE };
 	pair->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (pair->epoll < 0)
 		return error_set(err, errno, "virtio net: epoll_create1");
 	r = virtio_worker_init(&pair->worker, "caisson-net", serve, pair, err);
+	if (r == 0 && vhost >= 0)
+		r = vhost_net_init(&pair->vhost, vhost, receive_queue->memory, err);
+	if (r == 0)
+		r = vhost >= 0 ? watch_kernel(pair, err) : watch_queues(pair, tap, err);
 	if (r == 0)
 		r = watch(pair, pair->worker.wake, EPOLLIN, EVENT_WAKE, err);
-	if (r == 0)
-		r = watch(pair, tap, EPOLLIN | EPOLLET, EVENT_TAP, err);
-	if (r == 0)
-		r = watch(pair, receive_queue->kick, EPOLLIN | EPOLLET, EVENT_RECEIVE, err);
-	if (r == 0)
-		r = watch(pair, transmit_queue->kick, EPOLLIN | EPOLLET, EVENT_TRANSMIT, err);
 	if (r < 0) {
+		/* The caller's still. */
+		pair->vhost.fd = -EBADF;
 		net_pair_destroy(pair);
 		return r;
 	}
@@ -250,5 +320,6 @@ void net_pair_destroy(struct net_pair *pair)
 {
 	virtio_worker_destroy(&pair->worker);
 	close_fd(pair->epoll);
+	vhost_net_destroy(&pair->vhost);
 	close_fd(pair->tap);
 }

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "runtime/vm/virtio/queue.h"
+#include "runtime/vm/virtio/vhost_net.h"
 #include "runtime/vm/virtio/worker.h"
 
 struct error;
@@ -24,6 +25,7 @@ struct net_pair {
 	struct virtqueue *receive, *transmit, *control;
 	int tap;
 	int epoll;
+	struct vhost_net vhost; /* VHOST_NET_NONE: this thread moves the packets */
 	struct virtio_worker worker;
 	void (*begin)(void *data);
 	void (*serve_control)(void *data);
@@ -45,9 +47,12 @@ struct net_pair {
 	unsigned int iov_count;
 };
 
-/* `tap` is taken over on success. */
+/*
+ * `tap` is taken over on success, and so is `vhost`: of /dev/vhost-net, whose kernel moves the
+ * packets where it can, or negative.
+ */
 int net_pair_init(struct net_pair *pair, struct virtqueue *receive, struct virtqueue *transmit,
-	int tap, struct error *err);
+	int tap, int vhost, struct error *err);
 
 /*
  * This pair's thread looks after the control queue too; `begin` is called in it before the first

@@ -275,6 +275,17 @@ void virtqueue_unpop(struct virtqueue *queue, unsigned int count)
 	pthread_mutex_unlock(&queue->lock);
 }
 
+void virtqueue_moved(struct virtqueue *queue, uint16_t next_available)
+{
+	pthread_mutex_lock(&queue->lock);
+	if (virtqueue_usable(queue)) {
+		queue->state.next_available = next_available;
+		queue->state.next_used = ring_load(queue->used->idx);
+		queue->signalled_valid = false;
+	}
+	pthread_mutex_unlock(&queue->lock);
+}
+
 void virtqueue_push_many(struct virtqueue *queue, const uint16_t *heads, const uint32_t *written,
 	unsigned int count, unsigned int generation)
 {

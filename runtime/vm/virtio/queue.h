@@ -143,6 +143,12 @@ bool virtqueue_should_notify(struct virtqueue *queue);
 /* Interrupts the driver if it wants to be. */
 void virtqueue_notify(struct virtqueue *queue);
 
+/*
+ * Somebody else served the ring for a while and took chains up to `next_available`, all of which
+ * are in the used ring.
+ */
+void virtqueue_moved(struct virtqueue *queue, uint16_t next_available);
+
 /* Declares the queue broken, for a device whose request no answer fits. */
 void virtqueue_break(struct virtqueue *queue, const char *reason);
 
