@@ -19,6 +19,7 @@
 #include "lib/error.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
+#include "runtime/cgroup/resources.h"
 #include "runtime/cgroup/stats.h"
 #include "runtime/container.h"
 #include "runtime/ns/seccomp.h"
@@ -279,6 +280,31 @@ static int op_stats(struct request *request, struct error *err)
 		return status;
 	json_write_key(request->answer, "stats");
 	cgroup_stats_write(request->answer, &stats);
+	json_write_uint_member(request->answer, "oomKills", stats.memory.events.oom_kill);
+	return 0;
+}
+
+/* The old values, in the form of `unified`, so that the host can take an update back with another.
+ */
+static int write_undo(struct request *request, const struct cgroup_undo *undo, struct error *err)
+{
+	_cleanup_(cgroup_plan_free) struct cgroup_plan plan = { 0 };
+
+	if (cgroup_undo_plan(undo, &plan) < 0)
+		return error_set(err, ENOMEM, "keep the old limits");
+	json_write_object_member(request->answer, "undo");
+	for (size_t i = 0; i < plan.count; i++) {
+		size_t j = i + 1;
+
+		/* Of a file that was written twice the first value is the old one: the last here.
+		 */
+		while (j < plan.count && strcmp(plan.writes[i].file, plan.writes[j].file) != 0)
+			j++;
+		if (j == plan.count)
+			json_write_string_member(
+				request->answer, plan.writes[i].file, plan.writes[i].value);
+	}
+	json_write_end(request->answer);
 	return 0;
 }
 
@@ -286,6 +312,7 @@ static int op_update(struct request *request, struct error *err)
 {
 	_cleanup_(container_close) struct container container = { .dir = -EBADF };
 	_cleanup_(arena_free) struct arena arena = { 0 };
+	_cleanup_(cgroup_undo_free) struct cgroup_undo undo = { 0 };
 	struct oci_resources resources = { 0 };
 	const char *text;
 	int status = need_string(request, "resources", &text, err);
@@ -294,7 +321,9 @@ static int op_update(struct request *request, struct error *err)
 		status = oci_resources_decode(text, strlen(text), &arena, &resources, err);
 	if (status == 0)
 		status = open_container(request, &container, err);
-	return status < 0 ? status : container_update(&container, &resources, err);
+	if (status == 0)
+		status = container_update_undoable(&container, &resources, &undo, err);
+	return status < 0 ? status : write_undo(request, &undo, err);
 }
 
 static int op_clock(struct request *request, struct error *err)

@@ -14,8 +14,10 @@
 #include "runtime/cgroup/events.h"
 #include "runtime/cgroup/stats.h"
 #include "runtime/container.h"
+#include "runtime/isolation.h"
 
-#define INTERVAL_DEFAULT 5 /* seconds */
+#define INTERVAL_DEFAULT 5  /* seconds */
+#define GUEST_INTERVAL 1000 /* ms, from one question to a guest to the next */
 
 /*
  * Of a container with a kernel of its own "data" is what that kernel counts, as for every
@@ -71,9 +73,28 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/*
+ * A kernel of the container's own kills by itself, and no file of the host's tells: it is asked now
+ * and then, and what it did last is on record.
+ */
+static bool guest_killed(struct container *container, bool ended, int64_t *seen)
+{
+	int64_t kills = ended ? -1 : container_guest_oom_kills(container);
+	uint64_t limit;
+
+	if (ended && *seen <= 0 && container_oom_killed(container, &limit))
+		return true;
+	bool more = *seen >= 0 && kills > *seen;
+	if (kills >= 0)
+		*seen = kills;
+	return more;
+}
+
 /* Statistics at the interval, OOM kills as they happen, until the container's last process ends. */
 static int follow(struct container *container, int64_t interval, struct error *err)
 {
+	bool own_kernel = container->isolation->own_kernel;
+	int64_t kills = container_guest_oom_kills(container);
 	_cleanup_(cgroup_watch_close) struct cgroup_watch watch = CGROUP_WATCH_INIT;
 	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
 	int status = cgroup < 0 ? cgroup : cgroup_watch_open(cgroup, &watch, err);
@@ -83,10 +104,14 @@ static int follow(struct container *container, int64_t interval, struct error *e
 		struct pollfd fd = { .fd = watch.fd, .events = POLLIN };
 		int64_t left = next - now_ms();
 
+		if (own_kernel && left > GUEST_INTERVAL)
+			left = GUEST_INTERVAL;
 		if (left > 0 && poll(&fd, 1, (int)left) < 0 && errno != EINTR)
 			return error_set(err, errno, "wait for events");
 		int events = fd.revents != 0 ? cgroup_watch_read(&watch) : 0;
-		if (events & CGROUP_EVENT_OOM)
+		if (events & CGROUP_EVENT_OOM ||
+			(own_kernel &&
+				guest_killed(container, events & CGROUP_EVENT_EMPTY, &kills)))
 			status = print_event(container, "oom", NULL, err);
 		if (events & CGROUP_EVENT_EMPTY)
 			return status;

@@ -15,6 +15,7 @@
 #include "runtime/state.h"
 
 struct cgroup_stats;
+struct cgroup_undo;
 struct isolation;
 struct json_writer;
 struct seccomp_filter;
@@ -142,11 +143,25 @@ int container_process_table(
 int container_write_guest_stats(
 	struct container *container, const char *key, struct json_writer *writer);
 
+/*
+ * How many processes the OOM killer of that kernel has killed in the container, or -1 where there
+ * is no such kernel, or it cannot be asked now.
+ */
+int64_t container_guest_oom_kills(struct container *container);
+
 /* What its cgroup used; cgroup_stats_free(). "container not running" for one that has ended. */
 int container_stats(struct container *container, struct cgroup_stats *ret, struct error *err);
 
+/* Other limits for a container that is created or runs: all of them, or nothing is changed. */
 int container_update(
 	struct container *container, const struct oci_resources *resources, struct error *err);
+
+/*
+ * The same for a container of namespaces as a step of something larger: *ret gets the old values,
+ * for cgroup_undo_free() (cgroup/resources.h).
+ */
+int container_update_undoable(struct container *container, const struct oci_resources *resources,
+	struct cgroup_undo *ret, struct error *err);
 
 /*
  * Deletes a stopped (or created) container; with `force` any: one that runs is killed, one that is

@@ -11,6 +11,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "runtime/cgroup/resources.h"
 #include "runtime/cgroup/stats.h"
 #include "runtime/isolation.h"
 
@@ -102,32 +103,59 @@ int container_process_table(
 	return status < 0 ? status : 1;
 }
 
-int container_write_guest_stats(
-	struct container *container, const char *key, struct json_writer *writer)
+static bool can_ask_guest(const struct container *container)
 {
 	enum container_status status = container_status(container);
 
-	if (container->isolation->write_guest_stats == NULL ||
-		(status != CONTAINER_RUNNING && status != CONTAINER_CREATED))
+	return status == CONTAINER_RUNNING || status == CONTAINER_CREATED;
+}
+
+int container_write_guest_stats(
+	struct container *container, const char *key, struct json_writer *writer)
+{
+	if (container->isolation->write_guest_stats == NULL || !can_ask_guest(container))
 		return 0;
 	return container->isolation->write_guest_stats(container, key, writer) < 0 ? 0 : 1;
+}
+
+int64_t container_guest_oom_kills(struct container *container)
+{
+	if (container->isolation->guest_oom_kills == NULL || !can_ask_guest(container))
+		return -1;
+	return container->isolation->guest_oom_kills(container);
+}
+
+static int check_updatable(const struct container *container, struct error *err)
+{
+	enum container_status status = container_status(container);
+
+	if (status != CONTAINER_STOPPED && status != CONTAINER_CREATING)
+		return 0;
+	return error_say(err, EINVAL, "cannot update container %s: it is %s", container->state.id,
+		container_status_name(status));
+}
+
+int container_update_undoable(struct container *container, const struct oci_resources *resources,
+	struct cgroup_undo *ret, struct error *err)
+{
+	int status = check_updatable(container, err);
+	if (status < 0)
+		return status;
+	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
+	return cgroup < 0 ? cgroup
+			  : cgroup_update_undoable(cgroup, &container->state.cgroup, resources,
+				    container->runtime->rootless, ret, err);
 }
 
 int container_update(
 	struct container *container, const struct oci_resources *resources, struct error *err)
 {
-	enum container_status status = container_status(container);
+	_cleanup_(cgroup_undo_free) struct cgroup_undo undo = { 0 };
 
-	if (status == CONTAINER_STOPPED || status == CONTAINER_CREATING)
-		return error_say(err, EINVAL, "cannot update container %s: it is %s",
-			container->state.id, container_status_name(status));
-	if (container->isolation->update != NULL)
-		return container->isolation->update(container, resources, err);
-
-	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
-	return cgroup < 0 ? cgroup
-			  : cgroup_update(cgroup, &container->state.cgroup, resources,
-				    container->runtime->rootless, err);
+	if (container->isolation->update == NULL)
+		return container_update_undoable(container, resources, &undo, err);
+	int status = check_updatable(container, err);
+	return status < 0 ? status : container->isolation->update(container, resources, err);
 }
 
 int container_stats(struct container *container, struct cgroup_stats *ret, struct error *err)

@@ -107,6 +107,7 @@ struct isolation {
 		struct error *err);
 	int (*write_guest_stats)(
 		struct container *container, const char *key, struct json_writer *writer);
+	int64_t (*guest_oom_kills)(struct container *container);
 
 	/*
 	 * Whether a kernel of the container's own killed one of its processes for lack of memory,

@@ -184,7 +184,7 @@ int cgroup_undo_plan(const struct cgroup_undo *undo, struct cgroup_plan *ret)
 {
 	struct cgroup_plan plan = { .memory_limit = UINT64_MAX };
 
-	plan.writes = arena_alloc(&plan.arena, undo->count + 1, sizeof(*plan.writes));
+	plan.writes = calloc(undo->count + 1, sizeof(*plan.writes));
 	if (plan.writes == NULL)
 		return -ENOMEM;
 	for (size_t i = undo->count; i-- > 0;) {

@@ -101,6 +101,17 @@ int vm_write_guest_stats(struct container *container, const char *key, struct js
 	return 0;
 }
 
+int64_t vm_guest_oom_kills(struct container *container)
+{
+	_cleanup_(protocol_message_free) struct protocol_message answer = { 0 };
+	int64_t kills;
+
+	if (ask(container, "stats", &answer, NULL) < 0 ||
+		json_int64(json_get(&answer.json, "oomKills"), &kills) < 0 || kills < 0)
+		return -1;
+	return kills;
+}
+
 bool vm_oom_killed(const struct container *container, uint64_t *ret_limit)
 {
 	_cleanup_free_ char *text = NULL;

@@ -422,4 +422,5 @@ const struct isolation vm_isolation = {
 	.update = vm_update,
 	.process_table = vm_process_table,
 	.write_guest_stats = vm_write_guest_stats,
+	.guest_oom_kills = vm_guest_oom_kills,
 };

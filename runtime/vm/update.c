@@ -10,13 +10,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "agent/protocol.h"
 #include "config/oci.h"
 #include "config/settings.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/json_copy.h"
 #include "lib/json_write.h"
+#include "lib/log.h"
 #include "runtime/cgroup/file.h"
 #include "runtime/cgroup/resources.h"
 #include "runtime/container.h"
@@ -35,28 +39,52 @@ struct update {
 	struct cgroup_undo undo[2];
 	size_t n_undo;
 	struct vm_size_before before;
+	char *guest_undo;
 };
 
-static int update_guest(struct update *update, struct error *err)
+/* `resources` is a document. The old values, a document too, go to *ret_undo, which may be NULL. */
+static int ask_guest(
+	struct update *update, const char *resources, char **ret_undo, struct error *err)
 {
 	_cleanup_(protocol_message_free) struct protocol_message answer = { 0 };
-	_cleanup_(json_writer_close) struct json_writer text = { 0 };
+	_cleanup_(json_writer_close) struct json_writer undo = { 0 };
 	struct json_writer writer;
-	const char *document;
-	int status = json_writer_open(&text, false, err);
+	const char *text;
+	int status = protocol_begin(&writer, "op", "update", err);
 
-	if (status < 0)
-		return status;
-	vm_split_write_guest_resources(&text, update->wanted);
-	status = json_writer_text(&text, &document, NULL, err);
-	if (status == 0)
-		status = protocol_begin(&writer, "op", "update", err);
 	if (status < 0)
 		return status;
 	json_write_string_member(&writer, "id", update->container->state.id);
-	json_write_string_member(&writer, "resources", document);
+	json_write_string_member(&writer, "resources", resources);
 	status = vm_request(update->container, &writer, NULL, 0, UPDATE_TIMEOUT_MS, &answer, err);
-	return status < 0 ? error_prefix(err, "in the guest") : 0;
+	if (status < 0)
+		return error_prefix(err, "in the guest");
+	const struct json_value *old = json_get(&answer.json, "undo");
+	if (ret_undo == NULL || old == NULL)
+		return 0;
+	status = json_writer_open(&undo, false, err);
+	if (status < 0)
+		return status;
+	json_write_object(&undo);
+	json_write_key(&undo, "unified");
+	json_write_value(&undo, old);
+	json_write_end(&undo);
+	if (json_writer_text(&undo, &text, NULL, NULL) == 0)
+		*ret_undo = strdup(text);
+	return 0;
+}
+
+static int update_guest(struct update *update, struct error *err)
+{
+	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
+	const char *text;
+	int status = json_writer_open(&writer, false, err);
+
+	if (status < 0)
+		return status;
+	vm_split_write_guest_resources(&writer, update->wanted);
+	status = json_writer_text(&writer, &text, NULL, err);
+	return status < 0 ? status : ask_guest(update, text, &update->guest_undo, err);
 }
 
 static int update_host(
@@ -74,6 +102,10 @@ static int update_host(
 
 static void take_back(struct update *update)
 {
+	struct error err = ERROR_INIT;
+
+	if (update->guest_undo != NULL && ask_guest(update, update->guest_undo, NULL, &err) < 0)
+		log_warning("the limits of before: %s", err.message);
 	while (update->n_undo > 0)
 		cgroup_update_undo(update->cgroup, &update->container->state.cgroup,
 			&update->undo[--update->n_undo]);
@@ -180,5 +212,6 @@ int vm_update(struct container *container, const struct oci_resources *resources
 		take_back(&update);
 	for (size_t i = 0; i < update.n_undo; i++)
 		cgroup_undo_free(&update.undo[i]);
+	free(update.guest_undo);
 	return status;
 }

@@ -44,6 +44,7 @@ int vm_update(
 int vm_process_table(
 	struct container *container, struct container_process_table *ret, struct error *err);
 int vm_write_guest_stats(struct container *container, const char *key, struct json_writer *writer);
+int64_t vm_guest_oom_kills(struct container *container);
 
 /* inspect.c: the agent reported the end of memory (isolation.h). */
 bool vm_oom_killed(const struct container *container, uint64_t *ret_limit);

@@ -99,7 +99,7 @@ MiB=$((1 << 20))
 	try target "$looks"'cd $bundle && caisson run -d $id && before=$(total)
 		echo "{\"memory\": {\"limit\": 134217728}, \"pids\": {\"limit\": 30}, \"cpu\": {\"quota\": 40000, \"period\": 100000}, \"unified\": {\"cgroup.max.depth\": \"-5\"}}" >r
 		caisson update --resources r $id; s=$?; guest memory.max pids.max cpu.max; host memory.max pids.max cpu.max
-		same() { [ $(($(total) - before)) -lt 16384 ]; }; eventually same && echo same; exit $s'
+		same() { [ $(($(total) - before)) -lt 16384 ]; }; eventually_soon same && echo same; exit $s'
 	is "$output" "$((64 * MiB))"$'\n20\nmax 100000\n'"$((128 * MiB))"$'\n336\nmax 100000\nsame'
 	refused 'in the guest: cgroup.max.depth: cannot set -5'
 }
@@ -145,4 +145,28 @@ MiB=$((1 << 20))
 		echo "{\"pids\": {\"limit\": 30}, \"unified\": {\"cgroup.max.depth\": \"-5\"}}" >r; caisson update --resources r $id
 		systemctl daemon-reload; host memory.max pids.max; systemctl show -P TasksMax vm-limits-$id.scope'
 	is "$output" "$((128 * MiB))"$'\n'"$((192 * MiB))"$'\n'"$((128 * MiB))"$'\n'"$((192 * MiB))"$'\n336\n336'
+}
+
+@test "systemd: what the host refuses last is undone in the guest, and the machine has its size of before" {
+	# shellcheck disable=SC2016 # of jq
+	config '.linux.cgroupsPath = "system.slice:vm-limits:" + $id' --arg id "$id"
+	resources '{"memory": {"limit": 134217728}}'
+	program sleep 1000
+	try target "$looks"'cd $bundle && flags="$flags --systemd-cgroup" && caisson run -d $id && before=$(total)
+		mv $T/caisson-systemd $T/away; caisson update --memory 64m $id; s=$?; mv $T/away $T/caisson-systemd
+		guest memory.max; host memory.max; same() { [ $(total) = $before ]; }; eventually_soon same && echo same; exit $s'
+	is "$output" "$((128 * MiB))"$'\n'"$((192 * MiB))"$'\nsame'
+	refused 'on the host: .*caisson-systemd'
+}
+
+@test "events: an OOM kill in the guest is told of, while the container goes on and when it ends by it" {
+	resources '{"memory": {"limit": 16777216, "swap": 16777216}}'
+	program sh -c 'while [ ! -e /dev/shm/go ]; do sleep 0.1; done; tail -c 64m /dev/zero | wc -c >/dev/null; sleep 3'
+	target 'cd $bundle && caisson run -d $id && { caisson events --interval 500ms $id >log & } && sleep 1 &&
+		caisson exec $id touch /dev/shm/go && wait && grep -c "\"type\":\"oom\"" log; caisson delete $id'
+	is "$output" 1
+	program sh -c 'while [ ! -e /dev/shm/go ]; do sleep 0.1; done; exec tail -c 64m /dev/zero'
+	target 'cd $bundle && caisson run -d $id && { caisson events --interval 500ms $id >log & } && sleep 1 &&
+		caisson exec $id touch /dev/shm/go && wait && grep -c "\"type\":\"oom\"" log'
+	is "$output" 1
 }
