@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 40 s
+# budget: 40 s, vm 60 s
 # The command line: version, help, log, spec, features, and what wrong use says.
 load lib/common.bash
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 120 s
+# budget: 120 s, vm 240 s
 # Known holes of container runtimes, each attacked as it was found. A test fails on a runtime
 # without the defence.
 load lib/common.bash
@@ -51,9 +51,7 @@ binary_hash() {
 @test "CVE-2016-9962: a process on its way into the container cannot be traced, nor its descriptors read" {
 	config '.linux.maskedPaths = []'
 	program tool peek
-	times=20
-	if vm_differs 'emulation is slow'; then times=5; fi
-	target 'cd $bundle && caisson run -d $id >$bundle/seen && for i in $(seq $1); do caisson exec $id true; done; sort -u $bundle/seen | head -n 20; true' "$times"
+	target 'cd $bundle && caisson run -d $id >$bundle/seen && for i in $(seq $1); do caisson exec $id true; done; sort -u $bundle/seen | head -n 20; true' "$(times 20 5)"
 	unlike "$output" 'traced: [^ ]*caisson'
 	unlike "$output" 'descriptor read:'
 }
@@ -152,7 +150,9 @@ binary_hash() {
 @test "CVE-2024-21626: cwd through each /proc/self/fd/N fails or stays inside; no descriptor leads outside" {
 	own_rootfs # a cwd that is missing is made
 	program sh -c 'pwd -P; ls /tmp/t/caisson 2>/dev/null; cat ../../../../../tmp/t/target.sh 2>/dev/null | head -n 1; true'
-	for n in 3 4 5 6 7 8 9 10 11 12; do
+	numbers='3 4 5 6 7 8 9 10 11 12'
+	if vm_differs 'a guest boots for each, in which the agent has few open'; then numbers='3 5 7'; fi
+	for n in $numbers; do
 		# shellcheck disable=SC2016 # of jq
 		config '.process.cwd = $c' --arg c "/proc/self/fd/$n"
 		try caisson run "$id"
@@ -260,14 +260,18 @@ binary_hash() {
 	without_namespace network
 	config '.mounts |= map(select(.destination != "/sys"))'
 	program tool abstract-connect
-	sleeping_id=$id
-	target 'cd $bundle && caisson run $id'
-	unlike "$output" 'caisson'
+	if vm_differs 'it never has the network of its caller'; then
+		try caisson run "$id"
+		refused "host's network"
+		config '.linux.namespaces += [{type: "network"}]'
+	else
+		caisson run "$id"
+		unlike "$output" 'caisson'
+	fi
 	# What there is lies in a directory of the owner's only.
 	program sleep 1000
 	target 'cd $bundle && caisson run -d $id && find $ROOT -type s -perm /077; find $ROOT -maxdepth 1 -type d -name "$id" ! -perm 700; true'
 	is "$output" ''
-	[[ -n $sleeping_id ]]
 }
 
 @test "CVE-2024-40635: large ids never become 0" {

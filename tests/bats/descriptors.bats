@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 30 s
+# budget: 30 s, vm 70 s
 # What is passed through: --preserve-fds, LISTEN_FDS, sd_notify, --pidfd-socket, subreaper, stdio.
 load lib/common.bash
 

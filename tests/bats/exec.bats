@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 40 s
+# budget: 40 s, vm 90 s
 # exec: a second process in a running container, by flags or by a process document.
 load lib/common.bash
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 40 s
+# budget: 40 s, vm 70 s
 # Hooks: six kinds, their order, namespaces, state on standard input, timeouts, failure rules.
 load lib/common.bash
 

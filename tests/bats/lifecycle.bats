@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 60 s
+# budget: 60 s, vm 150 s
 # The life of a container: create, start, state, kill, delete, run, list, ps, pause, resume.
 load lib/common.bash
 
@@ -356,7 +356,9 @@ load lib/common.bash
 }
 
 @test "ociVersion: every 1.x runs, a later major one is refused" {
-	for version in 1.0.0 1.0.2-dev 1.1.0 1.2.1 1.3.0; do
+	versions='1.0.0 1.0.2-dev 1.1.0 1.2.1 1.3.0'
+	if vm_differs 'a guest boots for each'; then versions='1.0.2-dev 1.3.0'; fi
+	for version in $versions; do
 		# shellcheck disable=SC2016 # of jq
 		config '.ociVersion = $v' --arg v "$version"
 		container "echo $version"

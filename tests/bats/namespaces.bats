@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 40 s
+# budget: 40 s, vm 110 s
 # Namespaces: new, joined by path, left alone; user namespaces and their mappings; time.
 load lib/common.bash
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 40 s
+# budget: 40 s, vm 100 s
 # process: credentials and every attribute that the program starts with.
 load lib/common.bash
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 40 s
+# budget: 40 s, vm 70 s
 # The root file system: devices and links, masked and read-only paths, pivot_root.
 load lib/common.bash
 

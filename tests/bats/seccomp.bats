@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 30 s
+# budget: 30 s, vm 90 s
 # linux.seccomp: actions, arguments, errnoRet, flags, and an agent at listenerPath.
 load lib/common.bash
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 40 s
+# budget: 40 s, vm 70 s
 # Terminals: --console-socket, and one of our own for run and exec.
 load lib/common.bash
 

@@ -203,6 +203,11 @@ vm_differs() {
 	[[ $ISOLATION == vm ]]
 }
 
+# How often something is repeated: less often where a guest boots each time.
+times() {
+	if [[ $ISOLATION == vm ]]; then echo "$2"; else echo "$1"; fi
+}
+
 namespaces_only() {
 	[[ $ISOLATION == namespace ]] || skip "namespaces only: $1"
 }
