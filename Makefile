@@ -2,7 +2,7 @@
 #
 # make                build/caisson and its helper programs
 # make check          all tests (root; boots a test machine)
-# make demo           install what is needed, build, run a container
+# make demo           install what is needed, build, run a container (make demo-vm: in a test machine)
 # make bench          compare with crun, runc and a floor
 # make install        DESTDIR= PREFIX=
 #

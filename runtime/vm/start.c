@@ -63,6 +63,16 @@ static int hand_over(const struct container *container, const struct vm_network 
 		connection, network->forward_listener, network->forward_rules, err);
 }
 
+/* What comes beyond the slots that the guest was told of would be a card that nobody sees. */
+static int check_number(const struct vm_network *network, struct error *err)
+{
+	if (network->n_nics <= VM_CARDS_MAX)
+		return 0;
+	return error_say(err, E2BIG,
+		"the network namespace has %zu interfaces: a virtual machine gets %d at most",
+		network->n_nics, VM_CARDS_MAX);
+}
+
 static int configure_guest(struct container *container, const struct vm_network *network,
 	const unsigned int *slots, struct error *err)
 {
@@ -108,7 +118,9 @@ int vm_start(struct container *container, struct error *err)
 	_cleanup_free_ unsigned int *slots = calloc(network.n_nics + 1, sizeof(*slots));
 	if (slots == NULL)
 		return error_set(err, ENOMEM, "list the network cards");
-	status = hand_over(container, &network, slots, err);
+	status = check_number(&network, err);
+	if (status == 0)
+		status = hand_over(container, &network, slots, err);
 	if (status == 0)
 		status = configure_guest(container, &network, slots, err);
 	return status < 0 ? error_prefix(err, "network of the virtual machine") : 0;

@@ -238,6 +238,21 @@ with_agent() {
 
 # ---- what was written
 
+@test "what was written through a mapping, which nobody told the kernel of, is there after kill KILL and delete --force, as in a namespace container" {
+	mount_at /data bind "$bundle" bind,rw
+	program tool map-write /data/file
+	local way
+	for isolation in vm namespace; do
+		for way in 'caisson kill $id KILL' 'caisson delete --force $id'; do
+			flags="--isolation $isolation --settings /tmp/t/settings.json"
+			target 'cd $bundle && rm -f file && caisson run -d $id >said && eventually grep -q written said &&
+				'"$way"' && gone() { ! has_status $id running 2>/dev/null; }; eventually gone; caisson delete --force $id
+				grep -c "^x\{63\}$" file'
+			[[ $output == 16384 ]] || fail "$isolation, $way: $output lines of 16384"
+		done
+	done
+}
+
 # A writer counts on standard output what it has written: so much must be there at least.
 @test "what the program was told is written is there, killed in any way, as in a namespace container" {
 	own_rootfs

@@ -61,6 +61,17 @@ nothing_left='! ip -n $id link show | grep caisson && ! ip -n $id -d qdisc show 
 	like "$output" 'clean$'
 }
 
+@test "four interfaces re-appear; a fifth is refused in one line, and nothing is left" {
+	program sh -c 'ls /sys/class/net | tr "\n" " "'
+	add='for i in 1 2 3 4; do ip -n $id link add card$i type veth peer name other$i netns 1 && ip -n $id link set card$i up; done; '
+	target "$add"'caisson run --bundle $bundle $id; ip -n $id link add card5 type veth peer name other5 netns 1'
+	is "$output" 'card1 card2 card3 card4 lo '
+	try target 'caisson run --bundle $bundle $id; s=$?; '"$nothing_left"'echo clean; exit $s'
+	is "$output" clean
+	refused 'network namespace has 5 interfaces: a virtual machine gets 4 at most'
+	[[ $(wc -l <<<"$stderr") == 1 ]] || fail 'not one line'
+}
+
 @test "an empty namespace gives the loopback only" {
 	program sh -c 'ls /sys/class/net; ping -c 1 -W 5 127.0.0.1 >/dev/null && echo lo works'
 	caisson run "$id"
@@ -88,6 +99,21 @@ nothing_left='! ip -n $id link show | grep caisson && ! ip -n $id -d qdisc show 
 		kill -9 $(pid_of $id) && for i in $(seq 50); do ip -n $id link show | grep -q caisson || break; sleep 0.1; done
 		caisson delete --force $id && '"$nothing_left"'echo clean'
 	is "$output" $'caisson\nclean'
+}
+
+@test "SIGKILL of start and of its monitor at 12 points: delete --force leaves neither tap nor redirection" {
+	program sleep 1000
+	target "$wire"'
+		cd $bundle; for i in $(seq 0 11); do
+			caisson create $id || echo "$i: create"; pid=$(pid_of $id)
+			caisson start $id >/dev/null 2>&1 & p=$!; usleep $((i * 12000)); kill -KILL $p 2>/dev/null
+			[ $((i % 3)) != 0 ] || kill -KILL $pid 2>/dev/null; wait $p 2>/dev/null
+			caisson state $id >/dev/null || echo "$i: state"
+			caisson delete --force $id || echo "$i: delete"
+			for try in $(seq 40); do ip -n $id link show | grep -q caisson || break; sleep 0.05; done
+			'"$nothing_left"': || echo "$i: left"
+		done'
+	is "$output" ''
 }
 
 @test "connections to the namespace's own loopback reach the guest" {

@@ -29,6 +29,8 @@ static const struct {
 	{ "grab-exe", tool_grab_exe,
 		"try to write to other processes' /proc/PID/exe until killed" },
 	{ "peek", tool_peek, "try to read other processes' descriptors and memory until killed" },
+	{ "map-write", tool_map_write,
+		"FILE: write 1 MiB through a shared mapping, say so, wait to be killed" },
 	{ "abstract-connect", tool_abstract_connect, "connect to all abstract sockets in sight" },
 	{ "full-socket", tool_full_socket, "SOCKET: listen, and keep whoever connects waiting" },
 	{ "threads", tool_threads,

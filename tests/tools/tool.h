@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+int tool_map_write(int argc, char **argv);
 int tool_pty(int argc, char **argv);
 int tool_console(int argc, char **argv);
 int tool_fd_receiver(int argc, char **argv);
