@@ -26,12 +26,13 @@
 #include "runtime/vm/virtio/fs/fuse_server.h"
 #include "runtime/vm/virtio/rng.h"
 #include "runtime/vm/virtio/vsock.h"
+#include "runtime/vm/vm.h"
 
 #define LOG_CAPACITY (64 << 10)
 #define LINE_MAX_LENGTH 256
 #define PANIC "Kernel panic - not syncing"
 #define AGENT "caisson-agent: "
-#define SPARE_SLOTS 6 /* for network cards and disks that come late, and for growth.h's two */
+#define SPARE_SLOTS (VM_CARDS_MAX + 2)	 /* for cards that come late, and for growth.h's two */
 #define END_WAIT_NS UINT64_C(1000000000) /* from the end of the agent to that of the guest */
 #define MEMORY_UNIT (UINT64_C(2) << 20)
 /* One that waits for a disk (a sync, a frozen file system) must not hold up the others. */

@@ -46,11 +46,10 @@ print(n)"; }
 			caisson list >/dev/null || echo "$1: list"
 			caisson delete $id || echo "$1: delete"
 		}
-		cycle 3; count >$T/count; programs=$(programs) files=$(cut -f1 /proc/sys/fs/file-nr)
+		cycle 3; count >$bundle/count; programs=$(programs) files=$(cut -f1 /proc/sys/fs/file-nr)
 		i=0; while [ $i -lt 100 ]; do cycle $i; i=$((i + 1)); done
-		same() { count >$T/now; mv $T/now $bundle/now; cmp -s $T/count $bundle/now; }; eventually same || diff $T/count $bundle/now
+		same() { count >$bundle/now; cmp -s $bundle/count $bundle/now; }; eventually same || diff $bundle/count $bundle/now
 		few() { [ $(($(programs) - programs)) -lt 50 ]; }; eventually few || echo "$programs programs, then $(programs)"
-		[ $(($(cut -f1 /proc/sys/fs/file-nr) - files)) -lt 50 ] || echo "$files open files, then $(cut -f1 /proc/sys/fs/file-nr)"
-		rm -f $T/count'
+		[ $(($(cut -f1 /proc/sys/fs/file-nr) - files)) -lt 50 ] || echo "$files open files, then $(cut -f1 /proc/sys/fs/file-nr)"'
 	is "$output" ''
 }
