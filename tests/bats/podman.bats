@@ -161,9 +161,12 @@ test_teardown() {
 
 @test "podman as an ordinary user, in a session of its own and without one" {
 	limit=240
-	# A user of virtual machines is in group kvm; the guest maps no ids.
+	# A user of virtual machines is in the group of /dev/kvm; the guest maps no ids.
 	local groups=--clear-groups runtime=/tmp/t/caisson maps=2
-	[[ $ISOLATION != vm ]] || { groups="--groups kvm" runtime=/tmp/t/caisson-vm maps=1; }
+	[[ $ISOLATION != vm ]] || {
+		groups='--groups 4711' runtime=/tmp/t/caisson-vm maps=1
+		target 'chgrp 4711 /dev/kvm && chmod 660 /dev/kvm'
+	}
 	target 'id tester >/dev/null 2>&1 || useradd -m tester; u=$(id -u tester); systemctl start user@$u.service; mkdir -p /tmp/rootless && chown tester /tmp/rootless
 		cat >/tmp/rootless.sh <<E
 cd /tmp
@@ -176,6 +179,6 @@ export XDG_RUNTIME_DIR=/run/user/$u DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user
 \$P exec box sh -c "id -u; cat /proc/self/uid_map | wc -l; cat /sys/fs/cgroup/memory.max"
 \$P stop -t 0 box >/dev/null; \$P inspect --format "{{.State.ExitCode}}" box; \$P rm -f box >/dev/null
 E
-		setpriv --reuid tester --regid tester '"$groups"' sh /tmp/rootless.sh; rm -rf /tmp/rootless.sh; systemctl stop user@$u.service; pkill -KILL -u tester; rm -rf /tmp/rootless'
+		setpriv --reuid tester --regid tester '"$groups"' sh /tmp/rootless.sh; rm -rf /tmp/rootless.sh; systemctl stop user@$u.service; pkill -KILL -u tester; rm -rf /tmp/rootless; [ ! -e /dev/kvm ] || { chgrp 0 /dev/kvm; chmod 600 /dev/kvm; }'
 	is "$output" $'plain\n0\n0\n'"$maps"$'\n52428800\n137'
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 150 s
+# budget: 200 s
 # The network of a container in a virtual machine: what its network namespace has re-appears in the
 # guest. Only for vm: in namespaces there is nothing to copy.
 load lib/common.bash
@@ -102,6 +102,7 @@ nothing_left='! ip -n $id link show | grep caisson && ! ip -n $id -d qdisc show 
 }
 
 @test "SIGKILL of start and of its monitor at 12 points: delete --force leaves neither tap nor redirection" {
+	limit=300
 	program sleep 1000
 	target "$wire"'
 		cd $bundle; for i in $(seq 0 11); do
