@@ -190,12 +190,24 @@ static int open_for_deletion(const struct runtime *runtime, const char *id, bool
 	return status;
 }
 
+/* Where killing means more than a signal (what a guest has written is kept), that comes first. */
+static void kill_gently(struct container *container)
+{
+	struct error err = ERROR_INIT;
+
+	if (container->isolation->kill != NULL &&
+		container_status(container) == CONTAINER_RUNNING &&
+		container->isolation->kill(container, SIGKILL, true, &err) < 0)
+		log_debug("%s", err.message);
+}
+
 int container_finish(struct container *container, struct error *err)
 {
 	struct error ignored = ERROR_INIT;
 
 	if (container_load_config(container, &ignored) < 0)
 		log_debug("%s", ignored.message);
+	kill_gently(container);
 	int status = container_destroy(container, err);
 	if (status == 0)
 		run_poststop(container);
