@@ -318,6 +318,7 @@ int machine_open_spare(struct machine *machine, uint64_t *ret_gpa, struct error 
 		r = show_memory(machine, first, err);
 	if (r < 0)
 		return r;
+	slots_memory_added(&machine->slots);
 	*ret_gpa = memory_spare_address(&machine->memory);
 	return 0;
 }

@@ -105,6 +105,18 @@ int slots_attach(struct slots *slots, struct accel *accel, struct virtio_device 
 	return 0;
 }
 
+void slots_memory_added(struct slots *slots)
+{
+	for (unsigned int i = 0; i < slots->used; i++) {
+		struct virtio_device *device = slots->slots[i].mmio.device;
+
+		pthread_mutex_lock(&device->lock);
+		if (device->active && device->operations->memory_added != NULL)
+			device->operations->memory_added(device);
+		pthread_mutex_unlock(&device->lock);
+	}
+}
+
 static struct slot *find(struct slots *slots, uint64_t gpa, size_t size, uint64_t *ret_offset)
 {
 	uint64_t offset = gpa - X86_VIRTIO_MMIO;

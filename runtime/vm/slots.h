@@ -44,6 +44,9 @@ void slots_fini(struct slots *slots);
 int slots_attach(struct slots *slots, struct accel *accel, struct virtio_device *device,
 	unsigned int *ret_slot, struct error *err);
 
+/* Memory was added to the guest's: tells the devices. In the main thread. */
+void slots_memory_added(struct slots *slots);
+
 /* A guest's access to an address without memory; from any vCPU's thread. */
 void slots_read(struct slots *slots, uint64_t gpa, void *data, size_t size);
 void slots_write(struct slots *slots, uint64_t gpa, const void *data, size_t size);

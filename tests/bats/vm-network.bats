@@ -49,6 +49,19 @@ nothing_left='! ip -n $id link show | grep caisson && ! ip -n $id -d qdisc show 
 	like "$output" $'both\nclean$'
 }
 
+@test "the kernel moves packets into memory that came later, too" {
+	config '.linux.resources.memory = {limit: 67108864}'
+	mount_at /mnt tmpfs tmpfs size=250m
+	program sleep 1000
+	limit=120
+	target "$wire"'modprobe vhost_net && caisson run -d --bundle $bundle $id && caisson update --memory 256m $id &&
+		caisson exec $id sh -c "dd if=/dev/zero of=/mnt/full bs=1M count=130 2>/dev/null; ping -c 3 -W 5 10.1.2.1 >/dev/null && echo reached" &&
+		dd if=/dev/urandom of=$bundle/sent bs=1M count=4 2>/dev/null && { caisson exec $id sh -c "nc -l -p 7 -e dd of=/mnt/got bs=64k 2>/dev/null; md5sum </mnt/got" >got & } &&
+		eventually_soon caisson exec $id sh -c "netstat -ltn | grep -q :7" && timeout 30 socat -u FILE:$bundle/sent TCP:10.1.2.3:7; wait $!; md5sum <$bundle/sent | diff - got && echo same
+		caisson delete -f $id; rmmod vhost_net'
+	is "$output" $'reached\nsame'
+}
+
 @test "interfaces that come between create and start; each is a card of its own" {
 	program sh -c 'ls /sys/class/net; ping -c 1 -W 5 10.1.2.1 >/dev/null && echo reached'
 	target 'caisson create --bundle $bundle $id && '"$wire"'

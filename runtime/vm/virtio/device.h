@@ -50,6 +50,12 @@ struct virtio_device_operations {
 	void (*config_write)(
 		struct virtio_device *device, size_t offset, const void *data, size_t size);
 
+	/*
+	 * The guest has more memory than before (guest_memory_add()): for a device that told
+	 * somebody else of it. While the device is active, with `lock` held, in the main thread.
+	 */
+	void (*memory_added)(struct virtio_device *device);
+
 	/* Called before the driver reads configuration, for a value that is made on demand. */
 	void (*config_refresh)(struct virtio_device *device);
 

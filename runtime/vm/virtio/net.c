@@ -27,6 +27,7 @@ struct net {
 	struct virtio_device device;
 	struct virtio_net_config config;
 	unsigned int pair_count;
+	unsigned int used_pairs; /* that the driver asked for, changed in the first pair's thread */
 	struct net_pair *pairs;
 };
 
@@ -78,6 +79,7 @@ static uint8_t perform(struct net *net, const struct virtqueue_element *element)
 	if (command.pairs == 0 || command.pairs > net->pair_count)
 		return VIRTIO_NET_ERR;
 	use_pairs(net, command.pairs);
+	net->used_pairs = command.pairs;
 	return VIRTIO_NET_OK;
 }
 
@@ -109,7 +111,7 @@ static void begin(void *data)
 	struct net *net = data;
 
 	(void)ioctl(net->pairs[0].tap, TUNSETOFFLOAD, offloads(&net->device));
-	use_pairs(net, 1);
+	use_pairs(net, net->used_pairs);
 }
 
 /*
@@ -121,9 +123,21 @@ static int net_activate(struct virtio_device *device)
 	struct net *net = (struct net *)device;
 	unsigned int pairs = virtio_device_has(device, VIRTIO_NET_F_MQ) ? net->pair_count : 1;
 
+	net->used_pairs = 1;
 	for (unsigned int i = 0; i < pairs; i++)
 		net_pair_start(&net->pairs[i], device->negotiated);
 	return 0;
+}
+
+/* The host's kernel learns of the guest's memory when it is handed the queues. */
+static void net_memory_added(struct virtio_device *device)
+{
+	struct net *net = (struct net *)device;
+
+	for (unsigned int i = 0; i < net->pair_count; i++) {
+		if (net->pairs[i].vhost.fd >= 0)
+			net_pair_restart(&net->pairs[i]);
+	}
 }
 
 static void net_reset(struct virtio_device *device)
@@ -150,6 +164,7 @@ static const struct virtio_device_operations net_operations = {
 	.id = VIRTIO_ID_NET,
 	.activate = net_activate,
 	.reset = net_reset,
+	.memory_added = net_memory_added,
 	.destroy = net_destroy,
 };
 

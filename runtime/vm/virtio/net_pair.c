@@ -316,6 +316,12 @@ void net_pair_stop(struct net_pair *pair)
 	virtio_worker_stop(&pair->worker);
 }
 
+void net_pair_restart(struct net_pair *pair)
+{
+	if (virtio_worker_stop(&pair->worker))
+		virtio_worker_start(&pair->worker);
+}
+
 void net_pair_destroy(struct net_pair *pair)
 {
 	virtio_worker_destroy(&pair->worker);

@@ -63,4 +63,6 @@ int net_pair_set_control(struct net_pair *pair, struct virtqueue *control,
 
 void net_pair_start(struct net_pair *pair, uint64_t features);
 void net_pair_stop(struct net_pair *pair);
+/* The same features, for a pair that runs: as if the driver had begun anew, and nothing is lost. */
+void net_pair_restart(struct net_pair *pair);
 void net_pair_destroy(struct net_pair *pair);

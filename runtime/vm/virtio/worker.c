@@ -70,19 +70,22 @@ void virtio_worker_start(struct virtio_worker *worker)
 	pthread_mutex_unlock(&worker->lock);
 }
 
-void virtio_worker_stop(struct virtio_worker *worker)
+bool virtio_worker_stop(struct virtio_worker *worker)
 {
 	eventfd_t woken;
+	bool ran;
 
 	if (!worker->started)
-		return;
+		return false;
 	pthread_mutex_lock(&worker->lock);
+	ran = worker->running;
 	atomic_store(&worker->stop, true);
 	eventfd_write(worker->wake, 1);
 	while (worker->running)
 		pthread_cond_wait(&worker->changed, &worker->lock);
 	(void)!eventfd_read(worker->wake, &woken);
 	pthread_mutex_unlock(&worker->lock);
+	return ran;
 }
 
 void virtio_worker_destroy(struct virtio_worker *worker)

@@ -35,8 +35,8 @@ int virtio_worker_init(struct virtio_worker *worker, const char *name,
 /* Lets it serve. */
 void virtio_worker_start(struct virtio_worker *worker);
 
-/* Returns when it does not serve any more. Does nothing when it does not. */
-void virtio_worker_stop(struct virtio_worker *worker);
+/* Returns when it does not serve any more: true when it did before. */
+bool virtio_worker_stop(struct virtio_worker *worker);
 
 /* Ends the thread. Of a worker that is all zeroes: nothing. */
 void virtio_worker_destroy(struct virtio_worker *worker);
