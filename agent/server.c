@@ -133,36 +133,40 @@ static bool serve(struct server *server, struct connection *connection)
 	return false;
 }
 
-static void send_event(int connection, const char *name, int status)
+/* `member` may be NULL. */
+static void send_event(int connection, const char *name, const char *member, uint64_t number)
 {
 	struct json_writer writer;
 	struct error err = ERROR_INIT;
 
 	if (protocol_begin(&writer, "event", name, &err) < 0)
 		return;
-	if (status >= 0)
-		json_write_int_member(&writer, "status", status);
+	if (member != NULL)
+		json_write_uint_member(&writer, member, number);
 	json_write_end(&writer);
 	if (protocol_send(connection, &writer, NULL, 0, &err) < 0)
 		log_warning("tell the host of %s: %s", name, err.message);
 }
 
-static bool ran_out_of_memory(const struct guest_process *process)
+/* *ret_limit is the limit in force: UINT64_MAX for none. */
+static bool ran_out_of_memory(const struct guest_process *process, uint64_t *ret_limit)
 {
 	if (!process->has_container)
 		return false;
 	_cleanup_close_ int cgroup = cgroup_open(&process->created.container.state.cgroup, NULL);
-	return cgroup >= 0 && cgroup_oom_killed(cgroup, NULL) > 0;
+	return cgroup >= 0 && cgroup_oom_killed(cgroup, ret_limit) > 0;
 }
 
 /* What was written is on the host before anybody hears of the end. */
 static void report_end(struct guest_process *process, int status)
 {
-	if (ran_out_of_memory(process))
-		send_event(process->control, "oom", -1);
+	uint64_t limit;
+
+	if (ran_out_of_memory(process, &limit))
+		send_event(process->control, "oom", "limit", limit);
 	system_sync();
-	send_event(process->control, "exit",
-		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	send_event(process->control, "exit", "status",
+		(uint64_t)(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
 	process_ended(process);
 }
 
@@ -228,7 +232,7 @@ static void handle_fds(struct server *server)
 	const struct pollfd *fds = server->fds + n + n_connections;
 	for (struct guest_process *p = process_first(); p != NULL; p = p->next, fds += PROCESS_FDS)
 		if (process_handle(p, fds))
-			send_event(p->control, "ready", -1);
+			send_event(p->control, "ready", NULL, 0);
 	if (server->fds[FD_SIGNALS].revents != 0)
 		reap(server);
 	/* Downwards: dropping one moves the last into its place. */

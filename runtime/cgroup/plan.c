@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* linux.resources -> writes (resources.h): nothing here touches the host. */
+/* linux.resources -> writes (resources.h, plan.h): nothing here touches the host. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,115 +10,38 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "runtime/cgroup/controllers.h"
+#include "runtime/cgroup/plan.h"
 #include "runtime/cgroup/resources.h"
-
-#define FIELD "linux.resources."
 
 /* cpu.max takes 1 ms to 1 s (kernel/sched/core.c: min_cfs_quota_period, max_cfs_quota_period). */
 #define PERIOD_LEAST 1000
 #define PERIOD_MOST 1000000
 
-void cgroup_plan_free(struct cgroup_plan *plan)
-{
-	free(plan->writes);
-	arena_free(&plan->arena);
-	*plan = (struct cgroup_plan){ 0 };
-}
-
-/* Appends an empty write; NULL with `err` set when memory is short. */
-static struct cgroup_write *append(
-	struct cgroup_plan *plan, unsigned int controllers, const char *field, struct error *err)
-{
-	if (plan->count == plan->room) {
-		size_t room = plan->room > 0 ? 2 * plan->room : 16;
-		struct cgroup_write *more = reallocarray(plan->writes, room, sizeof(*more));
-
-		if (more == NULL) {
-			error_set(err, ENOMEM, "%s%s", FIELD, field);
-			return NULL;
-		}
-		plan->writes = more;
-		plan->room = room;
-	}
-	plan->controllers |= controllers;
-	plan->writes[plan->count] = (struct cgroup_write){ .field = field };
-	return &plan->writes[plan->count++];
-}
-
-/* Appends a write of a formatted value. */
-static struct cgroup_write *add(struct cgroup_plan *plan, unsigned int controllers,
-	const char *field, const char *file, struct error *err, const char *format, ...)
-	__attribute__((format(printf, 6, 7)));
-
-static struct cgroup_write *add(struct cgroup_plan *plan, unsigned int controllers,
-	const char *field, const char *file, struct error *err, const char *format, ...)
-{
-	struct cgroup_write *write = append(plan, controllers, field, err);
-	char text[512];
-	va_list args;
-
-	if (write == NULL)
-		return NULL;
-	va_start(args, format);
-	int length = vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	if (length < 0 || (size_t)length >= sizeof(text)) {
-		error_say(err, EINVAL, "%s%s: too long for a control file", FIELD, field);
-		return NULL;
-	}
-	write->file = file;
-	write->value = arena_strndup(&plan->arena, text, (size_t)length);
-	if (write->value == NULL) {
-		error_set(err, ENOMEM, "%s%s", FIELD, field);
-		return NULL;
-	}
-	return write;
-}
-
-/* Appends a write of a byte count, where -1 is "max". NULL with `err` set. */
-static struct cgroup_write *add_bytes(struct cgroup_plan *plan, const char *field, const char *file,
-	int64_t bytes, struct error *err)
-{
-	if (bytes < -1) {
-		error_say(err, EINVAL,
-			"%s%s: %" PRId64 " is out of range: expected bytes, or -1 for no limit",
-			FIELD, field, bytes);
-		return NULL;
-	}
-	return bytes == -1 ? add(plan, CGROUP_MEMORY, field, file, err, "max")
-			   : add(plan, CGROUP_MEMORY, field, file, err, "%" PRId64, bytes);
-}
-
-static int refuse(struct error *err, const char *field, const char *reason)
-{
-	return error_say(err, ENOTSUP, "%s%s: cgroup v2 %s", FIELD, field, reason);
-}
-
 /* What cgroup v2 has no counterpart for, and no container can be running on. */
 static int check_memory_v1(const struct oci_memory *memory, struct error *err)
 {
 	if (memory->disable_oom_killer.set && memory->disable_oom_killer.value)
-		return refuse(err, "memory.disableOOMKiller",
+		return cgroup_plan_refuse(err, "memory.disableOOMKiller",
 			"cannot disable the OOM killer: remove it, or set a higher limit");
 	if (memory->swappiness.set && memory->swappiness.value > 100)
 		return error_say(err, EINVAL,
 			"%smemory.swappiness: %" PRIu64 " is out of range: expected 0 to 100",
-			FIELD, memory->swappiness.value);
+			CGROUP_FIELD, memory->swappiness.value);
 	if (memory->swappiness.set)
-		return refuse(err, "memory.swappiness",
+		return cgroup_plan_refuse(err, "memory.swappiness",
 			"has no swappiness per cgroup: remove it, or limit memory.swap");
 	if (memory->kernel.set && memory->kernel.value > 0)
 		log_warning("%smemory.kernel is ignored: cgroup v2 counts kernel memory in "
 			    "memory.limit",
-			FIELD);
+			CGROUP_FIELD);
 	if (memory->kernel_tcp.set && memory->kernel_tcp.value > 0)
 		log_warning("%smemory.kernelTCP is ignored: cgroup v2 counts TCP buffers in "
 			    "memory.limit",
-			FIELD);
+			CGROUP_FIELD);
 	if (memory->use_hierarchy.set && !memory->use_hierarchy.value)
 		log_warning("%smemory.useHierarchy false is ignored: cgroup v2 is always "
 			    "hierarchical",
-			FIELD);
+			CGROUP_FIELD);
 	return 0;
 }
 
@@ -136,7 +58,7 @@ static int plan_swap(struct cgroup_plan *plan, const struct oci_memory *memory,
 		return error_say(err, EINVAL,
 			"%smemory.swap: %" PRId64 " is out of range: expected bytes, or -1 for no "
 			"limit",
-			FIELD, swap);
+			CGROUP_FIELD, swap);
 	/* cgroup v1: memory without a limit takes swap along, where none is asked for. */
 	if (swap == 0 && limit != -1)
 		return 0;
@@ -147,7 +69,7 @@ static int plan_swap(struct cgroup_plan *plan, const struct oci_memory *memory,
 	status = cgroup_swap_max(swap, limit, &swap_max, err);
 	if (status < 0)
 		return status;
-	write = add_bytes(plan, "memory.swap", "memory.swap.max", swap_max, err);
+	write = cgroup_plan_add_bytes(plan, "memory.swap", "memory.swap.max", swap_max, err);
 	if (write == NULL)
 		return -EINVAL;
 	/* A kernel without swap accounting has no swap to give, or to take. */
@@ -166,7 +88,8 @@ static int plan_memory(struct cgroup_plan *plan, const struct oci_memory *memory
 	if (status < 0)
 		return status;
 	if (memory->limit.set && memory->limit.value != 0) {
-		if (add_bytes(plan, "memory.limit", "memory.max", memory->limit.value, err) == NULL)
+		if (cgroup_plan_add_bytes(
+			    plan, "memory.limit", "memory.max", memory->limit.value, err) == NULL)
 			return -EINVAL;
 		if (memory->check_before_update.set && memory->check_before_update.value &&
 			memory->limit.value > 0) {
@@ -175,8 +98,8 @@ static int plan_memory(struct cgroup_plan *plan, const struct oci_memory *memory
 		}
 	}
 	if (memory->reservation.set && memory->reservation.value != 0 &&
-		add_bytes(plan, "memory.reservation", "memory.low", memory->reservation.value,
-			err) == NULL)
+		cgroup_plan_add_bytes(plan, "memory.reservation", "memory.low",
+			memory->reservation.value, err) == NULL)
 		return -EINVAL;
 	return 0;
 }
@@ -196,20 +119,20 @@ static int plan_cpu_max(struct cgroup_plan *plan, const struct oci_cpu *cpu,
 		return error_say(err, EINVAL,
 			"%scpu.quota: %" PRId64 " is out of range: expected at least %d "
 			"microseconds",
-			FIELD, quota, PERIOD_LEAST);
+			CGROUP_FIELD, quota, PERIOD_LEAST);
 	if (period != 0 && (period < PERIOD_LEAST || period > PERIOD_MOST))
 		return error_say(err, EINVAL,
 			"%scpu.period: %" PRIu64 " is out of range: expected %d to %d microseconds",
-			FIELD, period, PERIOD_LEAST, PERIOD_MOST);
+			CGROUP_FIELD, period, PERIOD_LEAST, PERIOD_MOST);
 	if (cpu->burst.set) {
 		if (quota > 0 && cpu->burst.value > (uint64_t)quota)
 			return error_say(err, EINVAL,
 				"%scpu.burst: %" PRIu64
 				" is out of range: expected at most the quota "
 				"%" PRId64,
-				FIELD, cpu->burst.value, quota);
-		write = add(plan, CGROUP_CPU, "cpu.burst", "cpu.max.burst", err, "%" PRIu64,
-			cpu->burst.value);
+				CGROUP_FIELD, cpu->burst.value, quota);
+		write = cgroup_plan_add(plan, CGROUP_CPU, "cpu.burst", "cpu.max.burst", err,
+			"%" PRIu64, cpu->burst.value);
 		if (write == NULL)
 			return -ENOMEM;
 		/* Which of burst and quota goes first depends on what was there. */
@@ -219,11 +142,11 @@ static int plan_cpu_max(struct cgroup_plan *plan, const struct oci_cpu *cpu,
 		return 0;
 	snprintf(text, sizeof(text), "%" PRId64, quota);
 	if (period == 0)
-		write = add(plan, CGROUP_CPU, "cpu.quota", "cpu.max", err, "%s",
+		write = cgroup_plan_add(plan, CGROUP_CPU, "cpu.quota", "cpu.max", err, "%s",
 			quota < 0 ? "max" : text);
 	else
-		write = add(plan, CGROUP_CPU, quota != 0 ? "cpu.quota" : "cpu.period", "cpu.max",
-			err, "%s %" PRIu64,
+		write = cgroup_plan_add(plan, CGROUP_CPU, quota != 0 ? "cpu.quota" : "cpu.period",
+			"cpu.max", err, "%s %" PRIu64,
 			quota < 0	     ? "max"
 				: quota == 0 ? now
 					     : text,
@@ -243,13 +166,13 @@ static int plan_cpuset(struct cgroup_plan *plan, const char *list, const char *f
 		return 0;
 	if (!cgroup_list_is_valid(list))
 		return error_say(err, EINVAL, "%s%s: '%.256s' is not a list such as \"0-3,7\"",
-			FIELD, field, list);
-	write = append(plan, CGROUP_CPUSET, field, err);
+			CGROUP_FIELD, field, list);
+	write = cgroup_plan_append(plan, CGROUP_CPUSET, field, err);
 	if (write == NULL)
 		return -ENOMEM;
 	write->file = file;
 	write->value = arena_strndup(&plan->arena, list, strlen(list));
-	return write->value != NULL ? 0 : error_set(err, ENOMEM, "%s%s", FIELD, field);
+	return write->value != NULL ? 0 : error_set(err, ENOMEM, "%s%s", CGROUP_FIELD, field);
 }
 
 static int plan_cpu(struct cgroup_plan *plan, const struct oci_cpu *cpu,
@@ -260,19 +183,19 @@ static int plan_cpu(struct cgroup_plan *plan, const struct oci_cpu *cpu,
 
 	if ((cpu->realtime_runtime.set && cpu->realtime_runtime.value != 0) ||
 		(cpu->realtime_period.set && cpu->realtime_period.value != 0))
-		return refuse(err, "cpu.realtimeRuntime",
+		return cgroup_plan_refuse(err, "cpu.realtimeRuntime",
 			"has no realtime limits: remove realtimeRuntime and realtimePeriod");
 	if (cpu->idle.set && cpu->idle.value != 0 && cpu->idle.value != 1)
 		return error_say(err, EINVAL,
-			"%scpu.idle: %" PRId64 " is out of range: expected 0 or 1", FIELD,
+			"%scpu.idle: %" PRId64 " is out of range: expected 0 or 1", CGROUP_FIELD,
 			cpu->idle.value);
 	if (cpu->idle.set &&
-		add(plan, CGROUP_CPU, "cpu.idle", "cpu.idle", err, "%" PRId64, cpu->idle.value) ==
-			NULL)
+		cgroup_plan_add(plan, CGROUP_CPU, "cpu.idle", "cpu.idle", err, "%" PRId64,
+			cpu->idle.value) == NULL)
 		return -ENOMEM;
 	/* An idle cgroup has no weight, and the kernel refuses one. */
 	if (cpu->shares.set && cpu->shares.value != 0 && !idle &&
-		add(plan, CGROUP_CPU, "cpu.shares", "cpu.weight", err, "%" PRIu64,
+		cgroup_plan_add(plan, CGROUP_CPU, "cpu.shares", "cpu.weight", err, "%" PRIu64,
 			cgroup_cpu_weight(cpu->shares.value)) == NULL)
 		return -ENOMEM;
 	status = plan_cpu_max(plan, cpu, present, err);
@@ -283,116 +206,6 @@ static int plan_cpu(struct cgroup_plan *plan, const struct oci_cpu *cpu,
 	if (status < 0)
 		return status;
 	return plan_cpuset(plan, cpu->cpus, "cpu.cpus", "cpuset.cpus", err);
-}
-
-static int check_weight(uint32_t weight, const char *field, struct error *err)
-{
-	if (weight >= 10 && weight <= 1000)
-		return 0;
-	return error_say(err, EINVAL, "%s%s: %" PRIu32 " is out of range: expected 10 to 1000",
-		FIELD, field, weight);
-}
-
-/* BFQ's own file where that scheduler is there, else io.weight, whose scale is another. */
-static int add_weight(struct cgroup_plan *plan, const char *field, const char *key, uint32_t weight,
-	struct error *err)
-{
-	struct cgroup_write *write = add(plan, CGROUP_IO, field, "io.bfq.weight", err,
-		"%s %" PRIu32, key != NULL ? key : "default", weight);
-
-	if (write == NULL)
-		return -ENOMEM;
-	write->key = key != NULL ? key : "default";
-	write->key_default = key != NULL ? "default" : "100";
-	write->other_file = "io.weight";
-	write->other_value = arena_printf(&plan->arena, "%s %" PRIu64,
-		key != NULL ? key : "default", cgroup_io_weight(weight));
-	return write->other_value != NULL ? 0 : error_set(err, ENOMEM, "%s%s", FIELD, field);
-}
-
-/* "MAJOR:MINOR", or NULL with `err` set. */
-static const char *device_key(struct cgroup_plan *plan, const char *field, int64_t major,
-	int64_t minor, struct error *err)
-{
-	const char *key;
-
-	if (major < 0 || major >= 1 << 12 || minor < 0 || minor >= 1 << 20) {
-		error_say(err, EINVAL, "%s%s: %" PRId64 ":%" PRId64 " is not a device number",
-			FIELD, field, major, minor);
-		return NULL;
-	}
-	key = arena_printf(&plan->arena, "%" PRId64 ":%" PRId64, major, minor);
-	if (key == NULL)
-		error_set(err, ENOMEM, "%s%s", FIELD, field);
-	return key;
-}
-
-static int plan_throttle(struct cgroup_plan *plan, const struct oci_throttle_list *list,
-	const char *field, const char *word, struct error *err)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		const struct oci_throttle_device *device = &list->items[i];
-		const char *key = device_key(plan, field, device->major, device->minor, err);
-		struct cgroup_write *write;
-
-		if (key == NULL)
-			return -EINVAL;
-		/* cgroup v1 says 0 for "no limit"; io.max takes no 0. */
-		write = device->rate == 0
-			? add(plan, CGROUP_IO, field, "io.max", err, "%s %s=max", key, word)
-			: add(plan, CGROUP_IO, field, "io.max", err, "%s %s=%" PRIu64, key, word,
-				  device->rate);
-		if (write == NULL)
-			return -ENOMEM;
-		write->key = key;
-		write->key_default = "rbps=max wbps=max riops=max wiops=max";
-	}
-	return 0;
-}
-
-static int plan_block_io(struct cgroup_plan *plan, const struct oci_block_io *io, struct error *err)
-{
-	int status = 0;
-
-	if (io->leaf_weight.set && io->leaf_weight.value != 0)
-		return refuse(err, "blockIO.leafWeight",
-			"has no leaf weights, for a cgroup with children has no processes: remove "
-			"it");
-	if (io->weight.set && io->weight.value != 0) {
-		status = check_weight(io->weight.value, "blockIO.weight", err);
-		if (status == 0)
-			status = add_weight(plan, "blockIO.weight", NULL, io->weight.value, err);
-	}
-	for (size_t i = 0; status == 0 && i < io->n_weight_devices; i++) {
-		const struct oci_weight_device *device = &io->weight_devices[i];
-		const char *key;
-
-		if (device->leaf_weight.set && device->leaf_weight.value != 0)
-			return refuse(err, "blockIO.weightDevice.leafWeight",
-				"has no leaf weights: remove it");
-		if (!device->weight.set || device->weight.value == 0)
-			continue;
-		status = check_weight(device->weight.value, "blockIO.weightDevice.weight", err);
-		if (status < 0)
-			return status;
-		key = device_key(plan, "blockIO.weightDevice", device->major, device->minor, err);
-		if (key == NULL)
-			return -EINVAL;
-		status = add_weight(plan, "blockIO.weightDevice", key, device->weight.value, err);
-	}
-	if (status == 0)
-		status = plan_throttle(
-			plan, &io->read_bps, "blockIO.throttleReadBpsDevice", "rbps", err);
-	if (status == 0)
-		status = plan_throttle(
-			plan, &io->write_bps, "blockIO.throttleWriteBpsDevice", "wbps", err);
-	if (status == 0)
-		status = plan_throttle(
-			plan, &io->read_iops, "blockIO.throttleReadIOPSDevice", "riops", err);
-	if (status == 0)
-		status = plan_throttle(
-			plan, &io->write_iops, "blockIO.throttleWriteIOPSDevice", "wiops", err);
-	return status;
 }
 
 /* "64KB", "2MB", "1GB": what hugetlb's files are named after (config-linux.md). */
@@ -413,8 +226,8 @@ static int plan_hugetlb(
 
 		if (limit->page_size == NULL || !page_size_is_valid(limit->page_size))
 			return error_say(err, EINVAL,
-				"%shugepageLimits: '%.64s' is not a page size such as 2MB", FIELD,
-				limit->page_size != NULL ? limit->page_size : "");
+				"%shugepageLimits: '%.64s' is not a page size such as 2MB",
+				CGROUP_FIELD, limit->page_size != NULL ? limit->page_size : "");
 		/* With rsvd, a mapping beyond the limit fails at mmap(), not with SIGBUS later. */
 		for (int rsvd = 0; rsvd <= 1; rsvd++) {
 			const char *file = arena_printf(&plan->arena, "hugetlb.%s.%smax",
@@ -422,9 +235,9 @@ static int plan_hugetlb(
 			struct cgroup_write *write;
 
 			if (file == NULL)
-				return error_set(err, ENOMEM, "%shugepageLimits", FIELD);
-			write = add(plan, CGROUP_HUGETLB, "hugepageLimits", file, err, "%" PRIu64,
-				limit->limit);
+				return error_set(err, ENOMEM, "%shugepageLimits", CGROUP_FIELD);
+			write = cgroup_plan_add(plan, CGROUP_HUGETLB, "hugepageLimits", file, err,
+				"%" PRIu64, limit->limit);
 			if (write == NULL)
 				return -ENOMEM;
 			write->optional = rsvd;
@@ -444,102 +257,29 @@ static int plan_rdma(
 		if (rdma->name == NULL || *rdma->name == '\0' || strlen(rdma->name) > 64 ||
 			strpbrk(rdma->name, " \n\t") != NULL)
 			return error_say(err, EINVAL, "%srdma: '%.64s' is not the name of a device",
-				FIELD, rdma->name != NULL ? rdma->name : "");
+				CGROUP_FIELD, rdma->name != NULL ? rdma->name : "");
 		if (!rdma->hca_handles.set && !rdma->hca_objects.set)
 			return error_say(err, EINVAL,
-				"%srdma.%s: expected hcaHandles or hcaObjects", FIELD, rdma->name);
+				"%srdma.%s: expected hcaHandles or hcaObjects", CGROUP_FIELD,
+				rdma->name);
 		/* The kernel keeps them in an int. */
 		if ((rdma->hca_handles.set && rdma->hca_handles.value > INT32_MAX) ||
 			(rdma->hca_objects.set && rdma->hca_objects.value > INT32_MAX))
 			return error_say(err, EINVAL,
-				"%srdma.%s: out of range: expected at most %d", FIELD, rdma->name,
-				INT32_MAX);
+				"%srdma.%s: out of range: expected at most %d", CGROUP_FIELD,
+				rdma->name, INT32_MAX);
 		if (rdma->hca_handles.set)
 			snprintf(handles, sizeof(handles), " hca_handle=%" PRIu32,
 				rdma->hca_handles.value);
 		if (rdma->hca_objects.set)
 			snprintf(objects, sizeof(objects), " hca_object=%" PRIu32,
 				rdma->hca_objects.value);
-		write = add(plan, CGROUP_RDMA, "rdma", "rdma.max", err, "%s%s%s", rdma->name,
-			handles, objects);
+		write = cgroup_plan_add(plan, CGROUP_RDMA, "rdma", "rdma.max", err, "%s%s%s",
+			rdma->name, handles, objects);
 		if (write == NULL)
 			return -ENOMEM;
 		write->key = rdma->name;
 		write->key_default = "hca_handle=max hca_object=max";
-	}
-	return 0;
-}
-
-/*
- * `unified` is for limits. A cgroup's core files move processes, stop them, or change what the
- * cgroup is; those are the runtime's.
- */
-static int check_unified_key(const char *key, struct error *err)
-{
-	static const char *const allowed[] = { "cgroup.max.depth", "cgroup.max.descendants",
-		"cgroup.pressure", "cgroup.type" };
-
-	if (*key == '\0' || strlen(key) > 255 || strchr(key, '/') != NULL || *key == '.')
-		return error_say(err, EINVAL,
-			"%sunified: '%.256s' must be the name of a control file, without '/'",
-			FIELD, key);
-	if (strchr(key, '.') == NULL)
-		return error_say(err, EINVAL,
-			"%sunified: '%s' must be of the form CONTROLLER.PARAMETER", FIELD, key);
-	if (strncmp(key, "cgroup.", 7) != 0)
-		return 0;
-	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
-		if (strcmp(key, allowed[i]) == 0)
-			return 0;
-	}
-	return error_say(err, EINVAL,
-		"%sunified: '%s' is not a limit, and is the runtime's to write", FIELD, key);
-}
-
-/* A value of several lines is several writes: a control file takes one line at a time. */
-static int add_unified(
-	struct cgroup_plan *plan, const char *key, const char *value, struct error *err)
-{
-	unsigned int controllers = cgroup_controller_find(key, (int)strcspn(key, "."));
-
-	do {
-		size_t n = strcspn(value, "\n");
-		struct cgroup_write *write = append(plan, controllers, "unified", err);
-
-		if (write == NULL)
-			return -ENOMEM;
-		write->file = key;
-		write->value = arena_strndup(&plan->arena, value, n);
-		write->verbatim = true;
-		if (write->value == NULL)
-			return error_set(err, ENOMEM, "%sunified", FIELD);
-		/* The undo of a file with a line per device needs to know which device. */
-		size_t word = strcspn(write->value, " ");
-		if (write->value[word] == ' ' && memchr(write->value, ':', word) != NULL) {
-			write->key = arena_strndup(&plan->arena, write->value, word);
-			write->key_default = strcmp(key, "io.max") == 0
-				? "rbps=max wbps=max riops=max wiops=max"
-				: "default";
-			if (write->key == NULL)
-				return error_set(err, ENOMEM, "%sunified", FIELD);
-		}
-		value += n;
-		value += strspn(value, "\n");
-	} while (*value != '\0');
-	return 0;
-}
-
-static int plan_unified(
-	struct cgroup_plan *plan, const struct key_value_list *unified, struct error *err)
-{
-	for (size_t i = 0; i < unified->count; i++) {
-		int status = check_unified_key(unified->items[i].key, err);
-
-		if (status == 0)
-			status = add_unified(
-				plan, unified->items[i].key, unified->items[i].value, err);
-		if (status < 0)
-			return status;
 	}
 	return 0;
 }
@@ -555,12 +295,13 @@ static int plan_pids(struct cgroup_plan *plan, const struct optional_i64 *limit,
 			"%spids.limit: %" PRId64
 			" is out of range: expected at most %d tasks, or -1 "
 			"for no limit",
-			FIELD, limit->value, 1 << 22);
+			CGROUP_FIELD, limit->value, 1 << 22);
 	/* As runc: 0 becomes 1, which lets exactly the container's own process in, with any driver.
 	 */
-	write = limit->value == -1 ? add(plan, CGROUP_PIDS, "pids.limit", "pids.max", err, "max")
-				   : add(plan, CGROUP_PIDS, "pids.limit", "pids.max", err,
-					     "%" PRId64, limit->value == 0 ? 1 : limit->value);
+	write = limit->value == -1
+		? cgroup_plan_add(plan, CGROUP_PIDS, "pids.limit", "pids.max", err, "max")
+		: cgroup_plan_add(plan, CGROUP_PIDS, "pids.limit", "pids.max", err, "%" PRId64,
+			  limit->value == 0 ? 1 : limit->value);
 	return write != NULL ? 0 : -ENOMEM;
 }
 
@@ -573,7 +314,7 @@ int cgroup_plan_make(const struct oci_resources *resources, const struct cgroup_
 	if (resources != NULL && resources->set) {
 		if ((resources->network.class_id.set && resources->network.class_id.value != 0) ||
 			resources->network.n_priorities > 0)
-			return refuse(err, "network",
+			return cgroup_plan_refuse(err, "network",
 				"has no net_cls and net_prio: remove it, and mark or shape the "
 				"traffic with nftables or tc in the network namespace");
 		status = plan_pids(&plan, &resources->pids_limit, err);
@@ -582,14 +323,14 @@ int cgroup_plan_make(const struct oci_resources *resources, const struct cgroup_
 		if (status == 0)
 			status = plan_cpu(&plan, &resources->cpu, present, err);
 		if (status == 0)
-			status = plan_block_io(&plan, &resources->block_io, err);
+			status = cgroup_plan_block_io(&plan, &resources->block_io, err);
 		if (status == 0)
 			status = plan_hugetlb(&plan, resources, err);
 		if (status == 0)
 			status = plan_rdma(&plan, resources, err);
 		/* Last, so that it has the last word (config-linux.md, "Unified"). */
 		if (status == 0)
-			status = plan_unified(&plan, &resources->unified, err);
+			status = cgroup_plan_unified(&plan, &resources->unified, err);
 	}
 	if (status < 0) {
 		/* What made no write has set which: out of range, or out of memory. */

@@ -201,7 +201,7 @@ static int receive_answer(int connection, void *answer, size_t size, struct erro
 
 static int wait_for_answer(int connection, unsigned int *ret_slot, struct error *err)
 {
-	struct answer answer;
+	struct answer answer = { .error = ERROR_INIT };
 	int status = receive_answer(connection, &answer, sizeof(answer), err);
 
 	if (status < 0)
@@ -254,7 +254,7 @@ int cards_send_forward(int connection, int listener, int rules, struct error *er
 int cards_send_growth(int connection, const struct growth_request *request, struct growth_size *ret,
 	struct error *err)
 {
-	struct growth_answer answer;
+	struct growth_answer answer = { .error = ERROR_INIT };
 
 	if (send(connection, request, sizeof(*request), MSG_NOSIGNAL) < 0)
 		return error_set(err, errno, "reach the container's monitor");

@@ -362,13 +362,11 @@ static _Noreturn void end_without_guest(struct vm_container *vm, const char *id,
 }
 
 /* For who waits for the container: without a limit the whole guest's memory was one. */
-static void record_oom(const struct vm_container *vm, const struct container_init *init)
+static void record_oom(
+	const struct vm_container *vm, const struct container_init *init, uint64_t limit)
 {
-	const struct optional_i64 *limit = &init->config->linux.resources.memory.limit;
-
 	dprintf(vm->oom, "%" PRIu64 "\n",
-		limit->set && limit->value > 0 ? (uint64_t)limit->value
-					       : vm_size(init->config, init->runtime->vm).memory);
+		limit != UINT64_MAX ? limit : vm_size(init->config, init->runtime->vm).memory);
 	dprintf(vm->log,
 		"caisson: the guest's kernel killed a process of the container: "
 		"out of memory\n");
@@ -377,7 +375,7 @@ static void record_oom(const struct vm_container *vm, const struct container_ini
 static int run(struct container_init *init, struct error *err)
 {
 	struct vm_container *vm = init->isolation_data;
-	bool oom = false;
+	uint64_t oom_limit = 0;
 	int status = stand_in_start(vm->stand_in, err);
 
 	if (status == -EPIPE || status == -ECANCELED)
@@ -388,11 +386,11 @@ static int run(struct container_init *init, struct error *err)
 	 */
 	init->starter = close_fd(init->starter);
 	log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
-	status = stand_in_run(vm->stand_in, &oom, err);
+	status = stand_in_run(vm->stand_in, &oom_limit, err);
 	if (status < 0)
 		end_without_guest(vm, init->options->id, err);
-	if (oom)
-		record_oom(vm, init);
+	if (oom_limit != 0)
+		record_oom(vm, init, oom_limit);
 	/* The guest's file systems are synced by the agent: there is nothing to switch off in
 	 * order. */
 	_exit(status);

@@ -77,7 +77,7 @@ static int set(struct container *container, uint64_t plug, uint64_t hold, unsign
 	struct error *err)
 {
 	const struct growth_request request = make_request(true, plug, hold, cpus);
-	struct growth_size size;
+	struct growth_size size = { 0 };
 	int status = ask(container, &request, &size, err);
 
 	return status < 0 ? status : tell_agent(container, &size, cpus, NULL, err);
@@ -116,7 +116,7 @@ static int settle(struct container *container, struct growth_size *ret, struct e
 static int grow(struct container *container, uint64_t plug, uint64_t hold, unsigned int cpus,
 	struct error *err)
 {
-	struct growth_size size;
+	struct growth_size size = { 0 };
 	int status = set(container, plug, hold, cpus, err);
 
 	if (status == 0)
@@ -199,7 +199,7 @@ int vm_resize(struct container *container, uint64_t memory, unsigned int cpus,
 	struct vm_size_before *ret_before, struct error *err)
 {
 	const struct growth_request look = make_request(false, 0, 0, 0);
-	struct growth_size now;
+	struct growth_size now = { 0 };
 	int status = ask(container, &look, &now, err);
 
 	*ret_before = (struct vm_size_before){ 0 };
@@ -231,7 +231,7 @@ int vm_resize(struct container *container, uint64_t memory, unsigned int cpus,
 void vm_resize_undo(struct container *container, const struct vm_size_before *before)
 {
 	const struct growth_request request = make_request(true, before->plug, before->hold, 0);
-	struct growth_size size;
+	struct growth_size size = { 0 };
 	struct error err = ERROR_INIT;
 
 	if (before->changed && ask(container, &request, &size, &err) < 0)

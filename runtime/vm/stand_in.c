@@ -32,7 +32,8 @@ struct stand_in {
 	struct stdio *stdio;
 	struct loop_source *signal_source, *drain_source, *drain_timer;
 	int signals;
-	bool started, ended, drained, gone, oom;
+	bool started, ended, drained, gone;
+	uint64_t oom_limit; /* 0: none was reached */
 	int status;
 };
 
@@ -80,7 +81,9 @@ static void on_event(const char *event, const struct protocol_message *message, 
 		return;
 	}
 	if (strcmp(event, "oom") == 0) {
-		stand_in->oom = true;
+		if (json_uint64(json_get(&message->json, "limit"), &stand_in->oom_limit) < 0 ||
+			stand_in->oom_limit == 0)
+			stand_in->oom_limit = UINT64_MAX;
 		return;
 	}
 	if (strcmp(event, "ready") == 0) {
@@ -352,7 +355,7 @@ int stand_in_exec(struct stand_in *stand_in, const char *id, const char *process
 	return status;
 }
 
-int stand_in_run(struct stand_in *stand_in, bool *ret_oom, struct error *err)
+int stand_in_run(struct stand_in *stand_in, uint64_t *ret_oom_limit, struct error *err)
 {
 	while (!(stand_in->ended && stand_in->drained) && !stand_in->gone) {
 		int status = loop_run(stand_in->options.loop, err);
@@ -362,8 +365,8 @@ int stand_in_run(struct stand_in *stand_in, bool *ret_oom, struct error *err)
 		if (!(stand_in->ended && stand_in->drained) && !stand_in->gone)
 			return error_say(err, ECANCELED, "the guest ended");
 	}
-	if (ret_oom != NULL)
-		*ret_oom = stand_in->oom;
+	if (ret_oom_limit != NULL)
+		*ret_oom_limit = stand_in->oom_limit;
 	if (stand_in->ended)
 		return stand_in->status;
 	return client_gone(stand_in->client, err);

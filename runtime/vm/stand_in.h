@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct error;
 struct loop;
@@ -52,7 +53,8 @@ int stand_in_exec(struct stand_in *stand_in, const char *id, const char *process
 
 /*
  * Stands in until the program ends and all that it wrote is passed on (bounded). Returns its exit
- * status (128 + N for death by signal N), or a negative errno when the guest is gone; *ret_oom (may
- * be NULL) is set when the guest's container ran out of memory.
+ * status (128 + N for death by signal N), or a negative errno when the guest is gone;
+ * *ret_oom_limit (may be NULL) is 0, or the limit that the guest's container ran out of,
+ * UINT64_MAX: its machine's.
  */
-int stand_in_run(struct stand_in *stand_in, bool *ret_oom, struct error *err);
+int stand_in_run(struct stand_in *stand_in, uint64_t *ret_oom_limit, struct error *err);

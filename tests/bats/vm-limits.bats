@@ -165,6 +165,7 @@ MiB=$((1 << 20))
 	target 'cd $bundle && caisson run -d $id && { caisson events --interval 500ms $id >log & } && sleep 1 &&
 		caisson exec $id touch /dev/shm/go && wait && grep -c "\"type\":\"oom\"" log; caisson delete $id'
 	is "$output" 1
+	resources '{"memory": {"limit": 33554432, "swap": 33554432}}'
 	program sh -c 'while [ ! -e /dev/shm/go ]; do sleep 0.1; done; exec tail -c 64m /dev/zero'
 	target 'cd $bundle && caisson run -d $id && { caisson events --interval 500ms $id >log & } && sleep 1 &&
 		caisson exec $id touch /dev/shm/go && wait && grep -c "\"type\":\"oom\"" log'
