@@ -10,10 +10,10 @@
 #include "lib/json_write.h"
 
 /*
- * Threads of a monitor: processors (64 that a guest's kernel knows), queues of network cards, file
+ * Threads of a monitor: processors (254 at most), queues of network cards and their movers, file
  * server, streams. Of an exec's stand-in: two, and what makes it.
  */
-#define MONITOR_THREADS 256
+#define MONITOR_THREADS 512
 #define STAND_IN_THREADS 4
 #define PIDS_MOST 4194304 /* PID_MAX_LIMIT of the kernel: a limit above is none */
 

@@ -30,7 +30,7 @@ MiB=$((1 << 20))
 	target "$looks"'cd $bundle && caisson run -d $id
 		guest memory.max memory.low memory.swap.max cpu.max cpu.weight pids.max
 		host memory.max memory.low memory.swap.max cpu.max cpu.weight pids.max'
-	is "$output" "$((64 * MiB))"$'\n'"$((32 * MiB))"$'\n'"$((32 * MiB))"$'\n50000 100000\n100\n20\n'"$((128 * MiB))"$'\n'"$((96 * MiB))"$'\n'"$((32 * MiB))"$'\n50000 100000\n100\n336'
+	is "$output" "$((64 * MiB))"$'\n'"$((32 * MiB))"$'\n'"$((32 * MiB))"$'\n50000 100000\n100\n20\n'"$((128 * MiB))"$'\n'"$((96 * MiB))"$'\n'"$((32 * MiB))"$'\n50000 100000\n100\n592'
 }
 
 @test "create: unified, each file where it belongs" {
@@ -39,7 +39,7 @@ MiB=$((1 << 20))
 	target "$looks"'modprobe bfq 2>/dev/null; cd $bundle && caisson run -d $id
 		guest memory.high memory.oom.group pids.max cgroup.max.depth
 		host memory.high memory.oom.group pids.max cgroup.max.depth'
-	is "$output" "$((64 * MiB))"$'\n1\n20\n3\n'"$((128 * MiB))"$'\n1\n336\nmax'
+	is "$output" "$((64 * MiB))"$'\n1\n20\n3\n'"$((128 * MiB))"$'\n1\n592\nmax'
 }
 
 @test "update: a higher limit brings memory that the guest did not have, and can use" {
@@ -100,7 +100,7 @@ MiB=$((1 << 20))
 		echo "{\"memory\": {\"limit\": 134217728}, \"pids\": {\"limit\": 30}, \"cpu\": {\"quota\": 40000, \"period\": 100000}, \"unified\": {\"cgroup.max.depth\": \"-5\"}}" >r
 		caisson update --resources r $id; s=$?; guest memory.max pids.max cpu.max; host memory.max pids.max cpu.max
 		same() { [ $(($(total) - before)) -lt 16384 ]; }; eventually_soon same && echo same; exit $s'
-	is "$output" "$((64 * MiB))"$'\n20\nmax 100000\n'"$((128 * MiB))"$'\n336\nmax 100000\nsame'
+	is "$output" "$((64 * MiB))"$'\n20\nmax 100000\n'"$((128 * MiB))"$'\n592\nmax 100000\nsame'
 	refused 'in the guest: cgroup.max.depth: cannot set -5'
 }
 
@@ -127,7 +127,7 @@ MiB=$((1 << 20))
 	sleeping
 	caisson events --stats "$id"
 	json '.data.memory.usage.limit == 67108864 and .data.pids == {current: 1, limit: 20}'
-	json '.host.memory.usage.limit == 134217728 and .host.pids.limit == 336 and .host.pids.current > 1'
+	json '.host.memory.usage.limit == 134217728 and .host.pids.limit == 592 and .host.pids.current > 1'
 	json '.host.memory.usage.usage > .data.memory.usage.usage'
 	caisson pause "$id"
 	caisson events --stats "$id"
@@ -144,7 +144,7 @@ MiB=$((1 << 20))
 		caisson update --memory 128m $id && systemctl daemon-reload && host memory.max && guest memory.max
 		echo "{\"pids\": {\"limit\": 30}, \"unified\": {\"cgroup.max.depth\": \"-5\"}}" >r; caisson update --resources r $id
 		systemctl daemon-reload; host memory.max pids.max; systemctl show -P TasksMax vm-limits-$id.scope'
-	is "$output" "$((128 * MiB))"$'\n'"$((192 * MiB))"$'\n'"$((128 * MiB))"$'\n'"$((192 * MiB))"$'\n336\n336'
+	is "$output" "$((128 * MiB))"$'\n'"$((192 * MiB))"$'\n'"$((128 * MiB))"$'\n'"$((192 * MiB))"$'\n592\n592'
 }
 
 @test "systemd: what the host refuses last is undone in the guest, and the machine has its size of before" {

@@ -481,7 +481,7 @@ static void the_hosts_limits_have_room_for_the_monitor(void **state)
 	assert_int_equal(host.memory.reservation.value, 564);
 	assert_int_equal(host.memory.swap.value, -1); /* unlimited stays so */
 	assert_int_equal(host.cpu.quota.value, 50000);
-	assert_int_equal(host.pids_limit.value, 256 + 4 * 10); /* threads, not processes */
+	assert_int_equal(host.pids_limit.value, 512 + 4 * 10); /* threads, not processes */
 	assert_int_equal(host.n_devices, 0);
 
 	const struct oci_resources huge = { .memory.limit = { true, INT64_MAX - 1 },
@@ -509,7 +509,7 @@ static void files_of_unified_have_room_for_the_monitor(void **state)
 		{ "memory.high", "nonsense", "nonsense" },
 		{ "memory.swap.max", "1000", "1000" },
 		{ "memory.oom.group", "1", "1" },
-		{ "pids.max", "10", "296" },
+		{ "pids.max", "10", "552" },
 		{ "pids.max", "max", "max" },
 		{ "pids.max", "5000000", "max" },
 		{ "cgroup.max.depth", "3", NULL },

@@ -65,20 +65,23 @@ void vhost_net_destroy(struct vhost_net *vhost)
 	*vhost = VHOST_NET_NONE;
 }
 
+#define TABLE_SIZE                     \
+	(sizeof(struct vhost_memory) + \
+		GUEST_MEMORY_REGIONS_MAX * sizeof(struct vhost_memory_region))
+
 static int set_memory(const struct vhost_net *vhost)
 {
-	struct {
-		struct vhost_memory head;
-		struct vhost_memory_region regions[GUEST_MEMORY_REGIONS_MAX];
-	} table = { .head.nregions = __atomic_load_n(&vhost->memory->count, __ATOMIC_ACQUIRE) };
+	_Alignas(struct vhost_memory) uint8_t buffer[TABLE_SIZE] = { 0 };
+	struct vhost_memory *table = (struct vhost_memory *)buffer;
 
-	for (uint32_t i = 0; i < table.head.nregions; i++)
-		table.regions[i] = (struct vhost_memory_region){
+	table->nregions = __atomic_load_n(&vhost->memory->count, __ATOMIC_ACQUIRE);
+	for (uint32_t i = 0; i < table->nregions; i++)
+		table->regions[i] = (struct vhost_memory_region){
 			.guest_phys_addr = vhost->memory->regions[i].gpa,
 			.memory_size = vhost->memory->regions[i].size,
 			.userspace_addr = (uintptr_t)vhost->memory->regions[i].host,
 		};
-	return ioctl(vhost->fd, VHOST_SET_MEM_TABLE, &table) < 0 ? -errno : 0;
+	return ioctl(vhost->fd, VHOST_SET_MEM_TABLE, table) < 0 ? -errno : 0;
 }
 
 static int set_queue(
