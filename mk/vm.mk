@@ -33,20 +33,16 @@ build/bench/count_instructions.so: tests/bench/count_instructions.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
-bench-vm: all machine-tools vm-test-tools bench-guest-kernel build/bench/count_instructions.so bench-vm-io
+bench-vm: all machine-tools vm-test-tools guest-kernel build/bench/count_instructions.so bench-vm-io
 	tests/bench/vm
-
-# The kernel and the addresses of its functions are of one build.
-bench-guest-kernel:
-	+@test -e $(BUILD)/guest/vmlinux -a -e $(BUILD)/guest/System.map || $(MAKE) -s guest-kernel
 
 # make bench-vm-io [BENCH_IO_ARGS="ROUNDS KIND..."]   of it, only what devices do (blk fs net vsock)
 BENCH_IO_ARGS ?=
-bench-vm-io: all machine-tools vm-test-tools bench-guest-kernel build/bench/stream
+bench-vm-io: all machine-tools vm-test-tools guest-kernel build/bench/stream
 	tests/bench/vm-io $(BENCH_IO_ARGS)
 
 build/bench/stream: tests/bench/stream.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARNINGS) -static -o $@ $<
 
-.PHONY: bench-vm bench-vm-io bench-guest-kernel
+.PHONY: bench-vm bench-vm-io

@@ -15,7 +15,8 @@
 
 #define ALIGNMENT (2ULL << 20)
 #define SIZE_LIMIT (1ULL << 44)
-#define THIN_MEMORY (8ULL << 20)
+#define THIN_BEGIN (2ULL << 20)
+#define THIN_END (8ULL << 20)
 #define PAGEMAP_PRESENT_OR_SWAPPED (3ULL << 62)
 
 /* 2 MiB alignment of both addresses lets the host back the guest with large pages. */
@@ -52,16 +53,19 @@ static bool must_ask_for_large_pages(void)
 }
 
 /*
- * Kernels without large pages refuse both: the guest runs with small ones. The lowest memory is
- * what Linux uses last, and thinly: boot parameters, first page tables, real mode's leftovers.
+ * Kernels without large pages refuse all: the guest runs with small ones. What lies between the
+ * first page tables and the kernel is what Linux uses last, and thinly.
  */
 static void advise(uint8_t *base, uint64_t size, bool large_pages)
 {
-	uint64_t thin = !large_pages || size < THIN_MEMORY ? size : THIN_MEMORY;
-
-	(void)madvise(base, thin, MADV_NOHUGEPAGE);
-	if (thin < size && must_ask_for_large_pages())
-		(void)madvise(base + thin, size - thin, MADV_HUGEPAGE);
+	if (!large_pages) {
+		(void)madvise(base, size, MADV_NOHUGEPAGE);
+		return;
+	}
+	if (must_ask_for_large_pages())
+		(void)madvise(base, size, MADV_HUGEPAGE);
+	if (size > THIN_END)
+		(void)madvise(base + THIN_BEGIN, THIN_END - THIN_BEGIN, MADV_NOHUGEPAGE);
 }
 
 /* Linux plugs memory in sections of 128 MiB at least. */

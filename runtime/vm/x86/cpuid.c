@@ -19,6 +19,7 @@
 #define ECX_HYPERVISOR BIT(31)
 #define EDX_APIC BIT(9)
 #define EDX_MCE BIT(7)
+#define EDX_MTRR BIT(12)
 #define EDX_MCA BIT(14)
 #define EDX_DS BIT(21)
 #define EDX_ACPI BIT(22)
@@ -72,10 +73,14 @@ static void clear_leaf(struct kvm_cpuid_entry2 *entry)
 
 static void filter_basic(struct kvm_cpuid_entry2 *entry, const struct x86_cpuid_options *options)
 {
-	/* Not emulated, or another machine's: power, thermal, debug store, nested guests. */
+	/*
+	 * Not emulated, or another machine's: power, thermal, debug store, nested guests. Memory
+	 * types are the page tables' business: Linux reads and writes all MTRRs twice, an exit
+	 * each.
+	 */
 	entry->ecx &= ~(ECX_DTES64 | ECX_MONITOR | ECX_DS_CPL | ECX_VMX | ECX_SMX | ECX_EIST |
 		ECX_TM2 | ECX_PDCM | ECX_TSC_DEADLINE);
-	entry->edx &= ~(EDX_DS | EDX_ACPI | EDX_HTT | EDX_TM);
+	entry->edx &= ~(EDX_MTRR | EDX_DS | EDX_ACPI | EDX_HTT | EDX_TM);
 	entry->ecx |= ECX_HYPERVISOR;
 	if (options->tsc_deadline)
 		entry->ecx |= ECX_TSC_DEADLINE;
@@ -110,6 +115,7 @@ static void filter_cache(struct kvm_cpuid_entry2 *entry, unsigned int cpus_max, 
 
 static void filter_amd_features(struct kvm_cpuid_entry2 *entry, unsigned int cpus_max)
 {
+	entry->edx &= ~EDX_MTRR;
 	entry->ecx &= ~(ECX_SVM | ECX_OSVW | ECX_IBS | ECX_PERFCTR_CORE | ECX_PERFCTR_NB |
 		ECX_PERFCTR_LLC | ECX_CMP_LEGACY);
 	if (cpus_max > 1 && (entry->ecx & ECX_TOPOEXT))
