@@ -154,29 +154,6 @@ in_cgroup() {
 	is "$output" gone
 }
 
-# Functions for the target: counts of what a container may leave behind, and what the kernel has loaded.
-counting='programs() { /usr/bin/python3 -c "
-import ctypes
-libc, attr, n = ctypes.CDLL(None), (ctypes.c_uint32 * 8)(), 0
-while libc.syscall(321, 11, ctypes.byref(attr), 32) == 0: # bpf(BPF_PROG_GET_NEXT_ID)
-    attr[0], n = attr[1], n + 1
-print(n)"; }
-units() { [ ! -S /run/systemd/private ] || systemctl list-units --all --no-legend --plain --type=scope,slice | wc -l; }
-count() { echo "$(find /sys/fs/cgroup -type d | wc -l) cgroups, $(units) units, $(wc -l </proc/self/mountinfo) mounts, $(made_containers | wc -l) states, $(orphans | wc -l) processes"; }
-same() { [ "$(count)" = "$before" ]; }
-few() { [ $(($(programs) - programs)) -lt $((cycles / 2)) ]; }
-again_and_again() {
-	cycle; before=$(count) programs=$(programs) files=$(cut -f1 /proc/sys/fs/file-nr)
-	i=0; while [ $i -lt $cycles ]; do cycle; i=$((i + 1)); done
-	eventually same || { echo "$before"; count; }
-	eventually few || echo "$programs programs, then $(programs)"
-	now=$(cut -f1 /proc/sys/fs/file-nr)
-	# Every processor counts up to 32 of its own
-	[ $((now - files)) -lt $((cycles / 2 + 32)) ] || echo "$files open files, then $now"
-	echo "$cycles cycles: $before; $programs programs, then $(programs); $files open files, then $now" >&2
-}
-'
-
 # On the host other programs come and go at the same time: a leak of one a cycle is what is looked for.
 # $CYCLES is how often, where the usual number is not enough.
 @test "create and delete, again and again: no cgroup, mount, process, bpf program, open file is left" {
@@ -184,28 +161,23 @@ again_and_again() {
 	local cycles=1000
 	# Emulated, a cycle costs a hundred times more
 	[[ $TARGET == host ]] || cycles=100
-	limit=$((300 + ${CYCLES:-0}))
+	cycles=${CYCLES:-$cycles}
+	limit=$((300 + cycles))
 	program true
 	config '.linux.resources = {devices: [{allow: false, access: "rwm"}]}'
-	target "$counting"'cycles=$1
+	target 'programs() { /usr/bin/python3 -c "
+import ctypes
+libc, attr, n = ctypes.CDLL(None), (ctypes.c_uint32 * 8)(), 0
+while libc.syscall(321, 11, ctypes.byref(attr), 32) == 0: # bpf(BPF_PROG_GET_NEXT_ID)
+    attr[0], n = attr[1], n + 1
+print(n)"; }
+		count() { echo "$(find /sys/fs/cgroup -type d | wc -l) cgroups, $(wc -l </proc/self/mountinfo) mounts, $(made_containers | wc -l) states, $(orphans | wc -l) processes"; }
 		cycle() { caisson create $id && caisson delete --force $id || echo failed; }
-		cd $bundle; again_and_again' "${CYCLES:-$cycles}"
-	echo "$stderr"
-	is "$output" ''
-}
-
-# bats test_tags=machine
-@test "systemd: create, start and delete, again and again: no cgroup, unit, bpf program, open file is left" {
-	namespaces_only 'the scope is made by the same code for virtual machines'
-	local cycles=${CYCLES:-30}
-	limit=$((120 + 4 * cycles))
-	program sleep 1000
-	config '.linux.cgroupsPath = "system.slice:cycles:" + $id' --arg id "$id"
-	config '.linux.resources = {devices: [{allow: false, access: "rwm"}], memory: {limit: 67108864}, pids: {limit: 20}}'
-	target "$counting"'cycles=$1 flags="$flags --systemd-cgroup"
-		cycle() { caisson create $id && caisson start $id && caisson delete --force $id || echo failed; }
-		cd $bundle; again_and_again; systemctl --failed --no-legend | grep cycles; true' "$cycles"
-	echo "$stderr"
+		cd $bundle; cycle; before=$(count) programs=$(programs) files=$(cut -f1 /proc/sys/fs/file-nr)
+		i=0; while [ $i -lt '$cycles' ]; do cycle; i=$((i + 1)); done
+		same() { [ "$(count)" = "$before" ]; }; eventually same || { echo "$before"; count; }
+		few() { [ $(($(programs) - programs)) -lt '$((cycles / 2))' ]; }; eventually few || echo "$programs programs, then $(programs)"
+		[ $(($(cut -f1 /proc/sys/fs/file-nr) - files)) -lt '$((cycles / 2))' ] || echo "$files open files, then $(cut -f1 /proc/sys/fs/file-nr)"'
 	is "$output" ''
 }
 
