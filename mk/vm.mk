@@ -4,9 +4,14 @@
 # says what the guest has, one that plays a broken agent), and a program that changes a machine while
 # its guest runs.
 
-VM_TEST_TOOLS := build/vm/guest.cpio build/vm/grow build/vm/wrong-agent.cpio
+VM_TEST_TOOLS := build/vm/guest.cpio build/vm/grow build/vm/memory build/vm/wrong-agent.cpio build/vm/tools.ext4
 
 vm-test-tools: $(VM_TEST_TOOLS)
+
+# A root file system for guests that build a program or talk over vsock.
+GUEST_TOOLS := $(wildcard /usr/bin/make /usr/bin/tcc /bin/busybox)
+build/vm/tools.ext4: build/bench/stream tests/bench/guest-io tests/bench/make-guest-tools $(GUEST_TOOLS)
+	tests/bench/make-guest-tools $@ build/bench/stream tests/bench/guest-io $(GUEST_TOOLS)
 
 build/vm/guest: tests/vm/guest.c
 	@mkdir -p $(@D)
@@ -22,7 +27,7 @@ build/vm/wrong-agent: tests/vm/wrong_agent.c $(BUILD)/libcaisson.a
 build/vm/wrong-agent.cpio: build/vm/wrong-agent mk/make-initramfs
 	mk/make-initramfs $< $@
 
-build/vm/grow: tests/vm/grow.c $(BUILD)/libcaisson.a
+build/vm/grow build/vm/memory: build/vm/%: tests/vm/%.c $(BUILD)/libcaisson.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcaisson.a $(LDLIBS)
 

@@ -108,4 +108,5 @@ struct machine_stats {
 	uint64_t first_run;	/* CLOCK_MONOTONIC, ns: just before the first processor ran */
 };
 
+/* KVM's counts of a processor that runs come when it leaves the guest next: waits for that. */
 int machine_get_stats(struct machine *machine, struct machine_stats *ret, struct error *err);

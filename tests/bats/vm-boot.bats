@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # bats file_tags=machine
-# budget: 90 s
+# budget: 300 s
 #
 # The monitor boots a guest kernel by itself. Needs build/guest/vmlinux ('make guest-kernel') and real
 # KVM, which the test machine has.
@@ -19,7 +19,7 @@ setup_file() {
 	local debian
 	debian=$(cd "$top/build" && compgen -G "${MACHINE_KERNEL:-machine/kernel}/boot/vmlinuz-*" | head -n 1)
 	tar -C "$top/build" --transform 's,.*vmlinuz-.*,guest/vmlinuz,' \
-		-c guest/vmlinux guest/bzImage vm/guest.cpio vm/grow "$debian" |
+		-c guest/vmlinux guest/bzImage vm/guest.cpio vm/grow vm/memory vm/tools.ext4 bench/stream "$debian" |
 		"$top/tests/machine/run" --stdin --timeout 60 --sh 'mkdir -p /tmp/t/vm && tar -C /tmp/t/vm -x -m'
 }
 
@@ -64,11 +64,41 @@ boot() {
 	((size > 0 && size <= 5120)) || fail "$size KiB"
 }
 
-@test 'four processors run' {
-	boot -c 4 -a do=spin
-	succeeded
-	like "$output" 'processors 4 of 4'
-	like "$output" 'busy 4'
+@test 'two and four processors run, each on its own, and hear of each other' {
+	for cpus in 2 4; do
+		boot -c "$cpus" -a do=spin
+		succeeded
+		like "$output" "processors $cpus of $cpus"
+		like "$output" "busy $cpus"
+		like "$output" "a token went round $cpus processors"
+	done
+}
+
+@test 'two and four processors build a program on a shared directory, in parallel' {
+	target 'mkdir -p /tmp/t/vm/dir/project && cd /tmp/t/vm/dir/project && for n in $(seq 24); do
+			echo "unsigned part$n(unsigned n) {"; for line in $(seq 300); do echo "n = n * $line + $n;"; done
+			echo "return n; }"
+		done | awk "/part/ { f = \"part\" ++i \".c\" } { print >f }" && {
+			echo "static long call(long n, long a, long b, long c) { long r; __asm__ volatile(\"syscall\""
+			echo ": \"=a\"(r) : \"a\"(n), \"D\"(a), \"S\"(b), \"d\"(c) : \"rcx\", \"r11\", \"memory\"); return r; }"
+			for n in $(seq 24); do echo "unsigned part$n(unsigned);"; done
+			echo "void _start(void) { unsigned n = 1; char text[9];"
+			for n in $(seq 24); do echo "n = part$n(n);"; done
+			echo "for (int i = 7; i >= 0; i--) { text[i] = 97 + n % 16; n /= 16; }"
+			echo "text[8] = 10; call(1, 1, (long)text, 9); call(60, 0, 0, 0); }"
+		} >main.c && printf "program: \$(patsubst %%.c,%%.o,\$(wildcard *.c))\n\t\$(CC) -nostdlib -static -o \$@ \$^\n" >Makefile &&
+		tcc -nostdlib -static -o /tmp/t/vm/by-host *.c && /tmp/t/vm/by-host'
+	expected=$output
+	for cpus in 2 4; do
+		target 'rm -f /tmp/t/vm/dir/project/program /tmp/t/vm/dir/project/*.o'
+		boot -c "$cpus" -m 512 -d vm/tools.ext4,ro --share dir,share,auto \
+			-a 'noxsave do=tools io.kind=build io.folder=root/project'
+		succeeded
+		like "$output" "$expected"
+		like "$output" "used $cpus"
+		target '/tmp/t/vm/dir/project/program'
+		is "$output" "$expected"
+	done
 }
 
 @test 'memory from 64 MiB to beyond the hole below 4 GiB' {
@@ -139,11 +169,29 @@ boot() {
 	like "$output" 'over vsock'
 }
 
+@test 'a gibibyte goes over vsock each way, and nothing is lost' {
+	limit=200
+	target 'cd /tmp/t/vm && { timeout 200 bench/stream listen unix:$PWD/vsock_1 receive 1024 & } && {
+			timeout 200 bench/stream listen unix:$PWD/vsock_2 send 1024 & } && sleep 1 &&
+		"$CAISSON" vm boot -k guest/vmlinux -i vm/guest.cpio -d vm/tools.ext4,ro --vsock vsock -a \
+			"noxsave do=tools io.kind=stream io.jobs=send,vsock:2:1,1024+receive,vsock:2:2,1024" && wait; rm -f vsock*'
+	is "$(grep -c "^$((1024 << 20)) [0-9]*" <<<"$output")" 4
+}
+
 @test 'a processor, a disk and memory come while the guest runs' {
 	target 'cd /tmp/t/vm && vm/grow guest/vmlinux vm/guest.cpio'
 	like "$output" 'processors now 2'
 	like "$output" 'disk that came later'
 	like "$output" 'memory grew'
+}
+
+@test 'memory that a guest frees, gives to a balloon or unplugs comes back to the host' {
+	limit=200
+	target 'cd /tmp/t/vm && vm/memory guest/vmlinux vm/guest.cpio'
+	like "$output" 'free pages: .* in use, back to'
+	like "$output" 'balloon: let go of'
+	like "$output" 'virtio-mem: 256 MiB came, 192 MiB went'
+	like "$output" 'all as it must be'
 }
 
 @test 'a panic is an error with its line' {

@@ -3,27 +3,40 @@
  * The first program of a test's guest. Says what the guest has, then does what "do=WORD" on the
  * kernel's command line asks for, then resets the machine, which is its end:
  *
- *	list	prints the platform's devices
- *	disk	prints the first line of /dev/vda, and appends one to the second sector
- *	grow	prints "ready", waits for a line "go SLOT" at the console, takes a second processor
- *		and the device in that slot into use, and says what they are, and whether memory
- *grew tools	runs /bin/guest-io of the root file system on /dev/vda panic	ends, which is a
- *panic spin	is busy for a second on every processor
+ * - list: prints the platform's devices.
+ *
+ * - disk: prints the first line of /dev/vda, and appends one to the second sector.
+ *
+ * - grow: prints "ready", waits for a line "go SLOT" at the console, takes a second processor and
+ *   the device in that slot into use, and says what they are, and whether memory grew.
+ *
+ * - memory: uses as much memory as the console says, and frees it.
+ *
+ * - tools: runs /bin/guest-io of the root file system on /dev/vda.
+ *
+ * - panic: ends, which is a panic.
+ *
+ * - spin: is busy for a second on every processor.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -90,29 +103,83 @@ static void grow(void)
 	printf("guest: memory %s\n", grew ? "grew" : "did not grow");
 }
 
+/* Lines "touch MEBIBYTES NUMBER": uses so much memory, frees it, says "done NUMBER.". */
+static void use_memory(void)
+{
+	char line[64], command[16];
+	unsigned int mebibytes, number;
+
+	while (fgets(line, sizeof(line), stdin) != NULL &&
+		sscanf(line, "%15s %u %u", command, &mebibytes, &number) == 3 &&
+		strcmp(command, "touch") == 0) {
+		size_t size = (size_t)mebibytes << 20;
+		char *place = mmap(
+			NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (place == MAP_FAILED)
+			printf("guest: no %u MiB: %s\n", mebibytes, strerror(errno));
+		for (size_t at = 0; place != MAP_FAILED && at < size; at += 4096)
+			place[at] = 1;
+		munmap(place, size);
+		printf("guest: done %u.\n", number);
+		fflush(stdout);
+	}
+	printf("guest: end\n");
+}
+
+struct spinner {
+	int cpu, cpus, seen;
+	unsigned long count;
+};
+
+#define ROUNDS 200
+static atomic_int token;
+
+/*
+ * Busy for a second on one processor, then hands a token to the next one, which sleeps until it
+ * has it: each turn wakes another processor.
+ */
 static void *spin(void *data)
 {
+	struct spinner *spinner = data;
 	time_t end = time(NULL) + 1;
-	unsigned long *count = data;
+	cpu_set_t set;
 
+	CPU_ZERO(&set);
+	CPU_SET(spinner->cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		return NULL;
 	while (time(NULL) < end)
-		(*count)++;
+		spinner->count++;
+	spinner->seen = sched_getcpu();
+	for (int turn = spinner->cpu; turn < ROUNDS * spinner->cpus; turn += spinner->cpus) {
+		int now;
+
+		while ((now = atomic_load(&token)) != turn)
+			syscall(SYS_futex, &token, FUTEX_WAIT, now, NULL, NULL, 0);
+		atomic_store(&token, turn + 1);
+		syscall(SYS_futex, &token, FUTEX_WAKE, 64, NULL, NULL, 0);
+	}
 	return NULL;
 }
 
 static void spin_everywhere(void)
 {
+	struct spinner spinners[64] = { 0 };
 	pthread_t threads[64];
-	unsigned long counts[64] = { 0 };
 	int cpus = get_nprocs(), busy = 0;
 
-	for (int i = 0; i < cpus && i < 64; i++)
-		pthread_create(&threads[i], NULL, spin, &counts[i]);
+	for (int i = 0; i < cpus && i < 64; i++) {
+		spinners[i] = (struct spinner){ .cpu = i, .cpus = cpus, .seen = -1 };
+		pthread_create(&threads[i], NULL, spin, &spinners[i]);
+	}
 	for (int i = 0; i < cpus && i < 64; i++) {
 		pthread_join(threads[i], NULL);
-		busy += counts[i] != 0;
+		busy += spinners[i].count != 0 && spinners[i].seen == i;
 	}
 	printf("guest: busy %d\n", busy);
+	if (atomic_load(&token) == ROUNDS * cpus)
+		printf("guest: a token went round %d processors\n", cpus);
 }
 
 static void list_devices(void)
@@ -244,6 +311,8 @@ int main(void)
 		use_network();
 	if (strstr(command_line, "do=vsock") != NULL)
 		use_vsock();
+	if (strstr(command_line, "do=memory") != NULL)
+		use_memory();
 	if (strstr(command_line, "do=tools") != NULL)
 		run_tools();
 	if (strstr(command_line, "do=spin") != NULL)

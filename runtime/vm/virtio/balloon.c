@@ -166,6 +166,9 @@ static void serve_statistics(struct balloon *balloon, struct virtqueue *queue)
 	for (size_t i = 0; i < n / sizeof(values[0]); i++)
 		take_statistic(
 			&balloon->statistics, le16toh(values[i].tag), le64toh(values[i].val));
+	/* The driver is to say so when it leaves the next one: it is not popped until then. */
+	if (virtqueue_more(queue))
+		eventfd_write(queue->kick, 1);
 	answer(balloon);
 }
 
@@ -255,6 +258,16 @@ static void balloon_config_write(
 		memcpy(&balloon->config.actual, data, size);
 }
 
+/*
+ * Linux leaves its statistics buffer, and says so, before it says that the driver is ready; then
+ * nobody listened.
+ */
+static int balloon_activate(struct virtio_device *device)
+{
+	eventfd_write(device->queues[STATISTICS].kick, 1);
+	return 0;
+}
+
 static void balloon_reset(struct virtio_device *device)
 {
 	struct balloon *balloon = (struct balloon *)device;
@@ -279,6 +292,7 @@ static const struct virtio_device_operations balloon_operations = {
 	.name = "balloon",
 	.id = VIRTIO_ID_BALLOON,
 	.config_write = balloon_config_write,
+	.activate = balloon_activate,
 	.reset = balloon_reset,
 	.destroy = balloon_destroy,
 };

@@ -51,7 +51,10 @@ static bool gather(struct net_pair *pair)
 		if (virtqueue_pop(pair->receive, &element) != 1)
 			break;
 		if (element.readable_count > 0 || element.writable_length < NET_HEADER) {
-			virtqueue_break(pair->receive, "a receive buffer that takes no header");
+			if (!vhost_net_tell_memory(&pair->vhost,
+				    (struct virtqueue *[]){ pair->receive, pair->transmit }))
+				virtqueue_break(
+					pair->receive, "a receive buffer that takes no header");
 			return false;
 		}
 		pair->buffers[n].head = element.head;

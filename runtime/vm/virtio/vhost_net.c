@@ -69,7 +69,7 @@ void vhost_net_destroy(struct vhost_net *vhost)
 	(sizeof(struct vhost_memory) + \
 		GUEST_MEMORY_REGIONS_MAX * sizeof(struct vhost_memory_region))
 
-static int set_memory(const struct vhost_net *vhost)
+static int set_memory(struct vhost_net *vhost)
 {
 	_Alignas(struct vhost_memory) uint8_t buffer[TABLE_SIZE] = { 0 };
 	struct vhost_memory *table = (struct vhost_memory *)buffer;
@@ -81,7 +81,18 @@ static int set_memory(const struct vhost_net *vhost)
 			.memory_size = vhost->memory->regions[i].size,
 			.userspace_addr = (uintptr_t)vhost->memory->regions[i].host,
 		};
+	vhost->regions = table->nregions;
 	return ioctl(vhost->fd, VHOST_SET_MEM_TABLE, table) < 0 ? -errno : 0;
+}
+
+bool vhost_net_tell_memory(struct vhost_net *vhost, struct virtqueue *const queues[2])
+{
+	if (vhost->regions == __atomic_load_n(&vhost->memory->count, __ATOMIC_ACQUIRE) ||
+		set_memory(vhost) < 0)
+		return false;
+	for (unsigned int i = 0; i < 2; i++)
+		eventfd_write(queues[i]->kick, 1);
+	return true;
 }
 
 static int set_queue(

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct error;
@@ -18,6 +19,7 @@ struct vhost_net {
 			 interrupted */
 	int errors;   /* eventfd: a ring breaks the rules */
 	const struct guest_memory *memory;
+	uint32_t regions;  /* of it that the kernel was told */
 	uint64_t features; /* that it can do, of those that a device negotiates */
 };
 
@@ -43,6 +45,12 @@ void vhost_net_destroy(struct vhost_net *vhost);
  */
 int vhost_net_start(
 	struct vhost_net *vhost, struct virtqueue *const queues[2], int tap, uint64_t features);
+
+/*
+ * After an error of a running one: true when the guest has got memory that the kernel did not know
+ * of; it goes on then.
+ */
+bool vhost_net_tell_memory(struct vhost_net *vhost, struct virtqueue *const queues[2]);
 
 /* Takes them back: nothing is in flight, and the queues stand where the kernel left them. */
 void vhost_net_stop(struct vhost_net *vhost, struct virtqueue *const queues[2]);

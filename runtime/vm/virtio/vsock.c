@@ -48,9 +48,54 @@ static bool take_reply(struct vsock *vsock, struct virtio_vsock_hdr *header)
 	return true;
 }
 
-/* The next stream, in turn, that has a packet. */
-static bool take_stream_packet(struct vsock *vsock, struct virtio_vsock_hdr *header,
-	const struct iovec *data, unsigned int count, size_t room)
+/*
+ * Buffers of the guest for one packet, or for several of one stream, whose data one system call
+ * reads: Linux gives buffers of a page.
+ */
+struct room {
+	struct virtqueue_element elements[VSOCK_BUFFERS_MAX];
+	size_t sizes[VSOCK_BUFFERS_MAX]; /* what each takes behind its header */
+	unsigned int count;
+	struct iovec iov[VSOCK_IOVECS_MAX];
+	unsigned int iov_count;
+	struct iovec data[VSOCK_IOVECS_MAX];
+	unsigned int data_count;
+	size_t size; /* of all */
+};
+
+/* Takes one more buffer. Returns whether there was one. */
+static bool add_buffer(struct vsock *vsock, struct room *room)
+{
+	struct virtqueue *queue = &vsock->device.queues[RECEIVE];
+	struct virtqueue_element *element = &room->elements[room->count];
+	struct iovec *data = room->data + room->data_count;
+	int n;
+
+	/* A chain may be as long as the queue. */
+	if (room->count == VSOCK_BUFFERS_MAX ||
+		VSOCK_IOVECS_MAX - room->iov_count < IOV_MAX_ENTRIES)
+		return false;
+	*element = (struct virtqueue_element){ .iov = room->iov + room->iov_count,
+		.capacity = IOV_MAX_ENTRIES };
+	if (virtqueue_pop(queue, element) != 1)
+		return false;
+	if (element->writable_length <= HEADER) {
+		virtqueue_break(queue, "a buffer too short for a packet");
+		return false;
+	}
+	n = iov_slice(element_writable(element), element->writable_count, HEADER, VSOCK_PACKET_MAX,
+		data, VSOCK_IOVECS_MAX - room->data_count);
+	room->iov_count += element->readable_count + element->writable_count;
+	room->data_count += (unsigned int)n;
+	room->sizes[room->count] = iov_length(data, (unsigned int)n);
+	room->size += room->sizes[room->count];
+	room->count++;
+	return true;
+}
+
+/* The next stream, in turn, that has something to say, into as many buffers as it takes. */
+static bool take_stream_packet(
+	struct vsock *vsock, struct virtio_vsock_hdr *header, struct room *room)
 {
 	while (vsock->ready_first != NULL) {
 		struct vsock_stream *stream = vsock->ready_first;
@@ -60,7 +105,11 @@ static bool take_stream_packet(struct vsock *vsock, struct virtio_vsock_hdr *hea
 		if (vsock->ready_first == NULL)
 			vsock->ready_last = NULL;
 		stream->in_ready = false;
-		packet = vsock_stream_next_packet(stream, header, data, count, room);
+		while (stream->pending == 0 && room->size < VSOCK_PACKET_MAX &&
+			add_buffer(vsock, room))
+			;
+		packet = vsock_stream_next_packet(
+			stream, header, room->data, room->data_count, room->size);
 		if (stream->state != VSOCK_CLOSED && vsock_stream_has_work(stream))
 			vsock_stream_ready(stream, 0);
 		if (packet)
@@ -69,33 +118,47 @@ static bool take_stream_packet(struct vsock *vsock, struct virtio_vsock_hdr *hea
 	return false;
 }
 
-/* Sends one packet to the guest. Returns false when there is none, or no room. */
-static bool send_one(struct vsock *vsock)
+/* Hands out the buffers that the packet fills, each with a header of its own. */
+static unsigned int hand_out(
+	struct vsock *vsock, struct virtio_vsock_hdr *header, const struct room *room)
 {
-	struct virtqueue *queue = &vsock->device.queues[RECEIVE];
-	struct iovec iov[IOV_MAX_ENTRIES], data[IOV_MAX_ENTRIES];
-	struct virtqueue_element element = { .iov = iov, .capacity = IOV_MAX_ENTRIES };
-	struct virtio_vsock_hdr header;
-	int count;
+	size_t left = le32toh(header->len);
+	uint16_t heads[VSOCK_BUFFERS_MAX];
+	uint32_t written[VSOCK_BUFFERS_MAX];
+	unsigned int used = 0;
 
-	if ((vsock->reply_count == 0 && vsock->ready_first == NULL) ||
-		virtqueue_pop(queue, &element) != 1)
-		return false;
-	if (element.writable_length <= HEADER) {
-		virtqueue_break(queue, "a buffer too short for a packet");
-		return false;
-	}
-	count = iov_slice(element_writable(&element), element.writable_count, HEADER,
-		VSOCK_PACKET_MAX, data, IOV_MAX_ENTRIES);
-	if (!take_reply(vsock, &header) &&
-		!take_stream_packet(vsock, &header, data, (unsigned int)count,
-			iov_length(data, (unsigned int)count))) {
-		virtqueue_unpop(queue, 1);
-		return false;
-	}
-	iov_copy_in(element_writable(&element), element.writable_count, 0, &header, HEADER);
-	virtqueue_push(queue, &element, HEADER + le32toh(header.len));
-	return true;
+	do {
+		const struct virtqueue_element *element = &room->elements[used];
+		size_t piece = left < room->sizes[used] ? left : room->sizes[used];
+
+		header->len = htole32((uint32_t)piece);
+		iov_copy_in(element_writable(element), element->writable_count, 0, header, HEADER);
+		heads[used] = element->head;
+		written[used] = (uint32_t)(HEADER + piece);
+		left -= piece;
+		used++;
+	} while (left > 0);
+	virtqueue_push_many(
+		&vsock->device.queues[RECEIVE], heads, written, used, room->elements[0].generation);
+	return used;
+}
+
+/* Sends a packet to the guest, or several of a stream. Returns how many: 0 for none, or no room. */
+static unsigned int send_some(struct vsock *vsock)
+{
+	struct virtio_vsock_hdr header;
+	struct room room;
+	unsigned int used = 0;
+
+	room.count = room.iov_count = room.data_count = 0;
+	room.size = 0;
+	if ((vsock->reply_count == 0 && vsock->ready_first == NULL) || !add_buffer(vsock, &room))
+		return 0;
+	if (take_reply(vsock, &header) || take_stream_packet(vsock, &header, &room))
+		used = hand_out(vsock, &header, &room);
+	if (used < room.count)
+		virtqueue_unpop(&vsock->device.queues[RECEIVE], room.count - used);
+	return used;
 }
 
 static void guest_connects(struct vsock *vsock, const struct virtio_vsock_hdr *header)
@@ -192,11 +255,13 @@ static void tell_reset(struct vsock *vsock)
 
 void vsock_flush(struct vsock *vsock)
 {
-	unsigned int sent = 0;
+	unsigned int sent = 0, n = 1;
 
-	while (sent < PACKETS_PER_TURN && send_one(vsock))
-		sent++;
-	if (sent == PACKETS_PER_TURN)
+	while (sent < PACKETS_PER_TURN && n > 0) {
+		n = send_some(vsock);
+		sent += n;
+	}
+	if (sent >= PACKETS_PER_TURN)
 		eventfd_write(vsock->wake, 1);
 	if (sent > 0)
 		virtqueue_notify(&vsock->device.queues[RECEIVE]);

@@ -12,7 +12,6 @@
 #include "lib/cleanup.h"
 
 #define SHUTDOWN_BOTH (VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
-#define SLICE_MAX (VSOCK_QUEUE_SIZE + VIRTQUEUE_IOV_SPARE)
 
 static struct vsock_stream **bucket(struct vsock *vsock, uint32_t host_port, uint32_t guest_port)
 {
@@ -343,7 +342,7 @@ void vsock_stream_packet(struct vsock_stream *stream, const struct virtio_vsock_
 static size_t read_data(
 	struct vsock_stream *stream, const struct iovec *data, unsigned int count, size_t room)
 {
-	struct iovec slice[SLICE_MAX];
+	struct iovec slice[VSOCK_IOVECS_MAX];
 	struct msghdr message = { .msg_iov = slice };
 	ssize_t n;
 	int r;
@@ -352,7 +351,7 @@ static size_t read_data(
 		room = credit(stream);
 	if (room > VSOCK_PACKET_MAX)
 		room = VSOCK_PACKET_MAX;
-	r = iov_slice(data, count, 0, room, slice, SLICE_MAX);
+	r = iov_slice(data, count, 0, room, slice, VSOCK_IOVECS_MAX);
 	if (r <= 0)
 		return 0;
 	message.msg_iovlen = (size_t)r;

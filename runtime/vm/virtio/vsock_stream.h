@@ -20,6 +20,9 @@
 #define VSOCK_STREAMS_MAX 1024u
 #define VSOCK_BUCKETS 128u
 #define VSOCK_PACKET_MAX 65536u
+/* Buffers of the guest that are filled at once: 64 KiB in pages that begin with a header. */
+#define VSOCK_BUFFERS_MAX 17
+#define VSOCK_IOVECS_MAX (VSOCK_QUEUE_SIZE + VIRTQUEUE_IOV_SPARE + 2 * VSOCK_BUFFERS_MAX)
 #define VSOCK_HANDLERS_MAX 32u
 #define VSOCK_GREETINGS_MAX 64u
 #define VSOCK_REPLIES_MAX 64u

@@ -43,6 +43,22 @@ int fuse_statx(int fd, const char *name, struct statx *ret)
 	return 0;
 }
 
+/*
+ * A mount point gets a device number of its own in the guest, so that inode numbers fit. The first
+ * export has the one of the synthetic root, with whose few numbers its own are never compared:
+ * Linux asks for security.capability before each write to a file of a submount, because it does
+ * not pass SB_NOSEC on to it.
+ */
+static bool begins_mount(
+	const struct fuse_server *server, const struct fuse_node *node, const struct statx *stat)
+{
+	if (node->parent == NULL)
+		return false;
+	if (node->parent == &server->root)
+		return !node->export->first;
+	return node->parent->mount != stat->stx_mnt_id;
+}
+
 void fuse_fill_attributes(const struct fuse_request *request, const struct fuse_node *node,
 	const struct statx *stat, struct fuse_attr *ret)
 {
@@ -63,10 +79,8 @@ void fuse_fill_attributes(const struct fuse_request *request, const struct fuse_
 		.rdev = (uint32_t)makedev(stat->stx_rdev_major, stat->stx_rdev_minor),
 		.blksize = stat->stx_blksize,
 	};
-	/* A mount point gets a device number of its own in the guest, so that inode numbers fit. */
 	if ((atomic_load(&request->server->features) & FUSE_SUBMOUNTS) && S_ISDIR(stat->stx_mode) &&
-		node != NULL && node->parent != NULL &&
-		(node->parent == &request->server->root || node->parent->mount != stat->stx_mnt_id))
+		node != NULL && begins_mount(request->server, node, stat))
 		ret->flags |= FUSE_ATTR_SUBMOUNT;
 }
 

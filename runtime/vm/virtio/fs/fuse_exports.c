@@ -66,6 +66,8 @@ int fuse_server_add_export(struct fuse_server *server, const char *name, int fd,
 	if (find(server, name) != NULL) {
 		r = -EEXIST;
 	} else {
+		export->first = !server->had_export;
+		server->had_export = true;
 		for (end = &server->exports; *end != NULL; end = &(*end)->next)
 			;
 		export->fd = fd;

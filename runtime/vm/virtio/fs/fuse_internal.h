@@ -39,6 +39,7 @@ struct fuse_export {
 	struct fuse_identity identity;
 	uint64_t mount;
 	mode_t type;
+	bool first;	    /* the server's first one: a container's root */
 	bool removed;	    /* protected by server->lock */
 	unsigned int users; /* nodes, and the list; protected by server->lock */
 };
@@ -85,6 +86,7 @@ struct fuse_server {
 
 	struct fuse_node root;
 	struct fuse_export *exports;
+	bool had_export;
 
 	struct fuse_node **by_id, **by_identity; /* `buckets` heads each */
 	unsigned int buckets, node_count;
