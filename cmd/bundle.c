@@ -20,7 +20,8 @@ int bundle_load(struct bundle *bundle, const char *id, struct error *err)
 
 	bundle->absolute = realpath(bundle->path != NULL ? bundle->path : ".", NULL);
 	if (bundle->absolute == NULL)
-		return error_set(err, errno, "--bundle %s", bundle->path);
+		return error_set(err, errno, "--bundle %s",
+			bundle->path != NULL ? bundle->path : "(the working directory)");
 	_cleanup_close_ int dir = open(bundle->absolute, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return error_set(err, errno, "open the bundle %s", bundle->absolute);

@@ -79,6 +79,39 @@ static void populated_is_refused(void)
 	CHECK(wait_for(pid) == 128 + SIGKILL);
 }
 
+/* What a creation that was killed may clear: what has its mark, and an empty directory. */
+static void unfinished_spares_others(void)
+{
+	struct made made = make("unfinished", NULL);
+	struct cgroup_request request = { .cgroups_path = "/caisson-check/marked",
+		.id = "marked",
+		.mark = "marked 2026-11-21T00:00:00Z" };
+	struct cgroup_location marked = { 0 };
+	pid_t pid = spawn(made.fd, sleep_forever, NULL);
+	struct error err = ERROR_INIT;
+	int fd, holder;
+
+	CHECK_OK(cgroup_destroy_unfinished(&made.location, "another", &err));
+	CHECK(cgroup_populated(made.fd) == 1);
+	destroy(&made);
+	CHECK(wait_for(pid) == 128 + SIGKILL);
+	CHECK_OK(cgroup_locate(&request, &marked, &err));
+	CHECK_OK(cgroup_create(&marked, &request, &fd, &holder, &err));
+	pid = spawn(fd, sleep_forever, NULL);
+	CHECK_OK(cgroup_destroy_unfinished(&marked, "marked 2026-11-21T00:00:01Z", &err));
+	CHECK(cgroup_populated(fd) == 1);
+	CHECK_OK(cgroup_destroy_unfinished(&marked, request.mark, &err));
+	CHECK(wait_for(pid) == 128 + SIGKILL);
+	CHECK(access("/sys/fs/cgroup/caisson-check/marked", F_OK) < 0);
+	close(fd);
+	/* Gone, and empty: as if the creation had taken it over. */
+	CHECK_OK(cgroup_destroy_unfinished(&marked, request.mark, &err));
+	CHECK(mkdir("/sys/fs/cgroup/caisson-check/marked", 0755) == 0);
+	CHECK_OK(cgroup_destroy_unfinished(&marked, request.mark, &err));
+	CHECK(access("/sys/fs/cgroup/caisson-check/marked", F_OK) < 0);
+	cgroup_location_free(&marked);
+}
+
 static void freeze_and_kill(void)
 {
 	struct made made = make("frozen", NULL);
@@ -409,6 +442,7 @@ const struct check core_checks[] = {
 	{ "destroy_of_gone_succeeds", destroy_of_gone_succeeds },
 	{ "failure_leaves_nothing", failure_leaves_nothing },
 	{ "populated_is_refused", populated_is_refused },
+	{ "unfinished_spares_others", unfinished_spares_others },
 	{ "freeze_and_kill", freeze_and_kill },
 	{ "freeze_and_thaw", freeze_and_thaw },
 	{ "attach_and_list", attach_and_list },
