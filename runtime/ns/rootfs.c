@@ -464,6 +464,24 @@ int rootfs_take_procfs(struct rootfs *rootfs)
 	return -EBADF;
 }
 
+/* A mount that receives what is mounted on the host does so where it is attached only. */
+static bool is_slave(const struct mount_options *options)
+{
+	for (size_t i = 0; i < options->n_propagations; i++) {
+		if (options->propagation[i].type == MS_SLAVE)
+			return true;
+	}
+	return false;
+}
+
+static int export_bind(const struct mount_plan *plan, struct error *err)
+{
+	if (!is_slave(&plan->options))
+		return mount_clone(plan->tree, plan->options.recursive_bind, err);
+	int fd = fcntl(plan->tree, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? error_set(err, errno, "keep a mount") : fd;
+}
+
 int rootfs_export(const struct rootfs *rootfs, size_t mount, struct error *err)
 {
 	if (mount == ROOTFS_EXPORT_ROOT)
@@ -472,7 +490,7 @@ int rootfs_export(const struct rootfs *rootfs, size_t mount, struct error *err)
 		const struct mount_plan *plan = &rootfs->mounts[i];
 
 		if (plan->index == mount && plan->options.bind && plan->tree >= 0)
-			return mount_clone(plan->tree, plan->options.recursive_bind, err);
+			return export_bind(plan, err);
 	}
 	return error_say(err, ENOENT, "mounts[%zu] is no bind mount", mount);
 }

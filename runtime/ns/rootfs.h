@@ -85,7 +85,8 @@ int rootfs_take_procfs(struct rootfs *rootfs);
 
 /*
  * A detached tree of the root file system (without what is mounted in it), or of the bind mount
- * `mount` (its index in config.json's mounts) as it was mounted, whatever covers it now. Between
+ * `mount` (its index in config.json's mounts) as it was mounted, whatever covers it now; of one
+ * with slave propagation the mount itself, in which mounts of the host go on appearing. Between
  * rootfs_mount() and rootfs_enter(), with options->keep_binds. Returns its fd, the caller's;
  * -ENOENT for a mount that is no bind.
  */

@@ -171,7 +171,6 @@ options_of() {
 }
 
 @test "propagation: a mount made outside appears in an rslave bind" {
-	namespaces_only 'virtio-fs shows no new mounts'
 	target 'mkdir -p $bundle/dir && mount -t tmpfs tmpfs $bundle/dir && mount --make-shared $bundle/dir && mkdir $bundle/dir/sub'
 	mount_at /mnt bind "$bundle/dir" rbind,rslave
 	config '.linux.rootfsPropagation = "rslave"'
