@@ -197,7 +197,7 @@ load lib/common.bash
 	target 'three() { [ "$(caisson ps $id | wc -l)" = 4 ]; }
 		cd $bundle && caisson run -d $id && c=$(cgroup_of $(pid_of $id)) &&
 		eventually three && caisson kill --all $id KILL &&
-		eventually sh -c "[ ! -s $c/cgroup.procs ]" && echo all'
+		eventually sh -c "! grep -q . $c/cgroup.procs" && echo all'
 	is "$output" all
 	program sh -c 'for i in 1 2; do sh -c "trap \"echo got >>/tmp/got; exit\" USR1; echo >>/tmp/up; while :; do sleep 0.05; done" & done; trap : USR1; while :; do wait; done'
 	mount_at /tmp bind "$bundle" bind,rw

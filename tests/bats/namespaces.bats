@@ -61,7 +61,7 @@ shared_namespaces() {
 		config '.linux.namespaces |= map(if .type == "pid" then {type: "pid"} else . end)'
 	fi
 	target 'mkdir -p /tmp/t/bundles/ns; /usr/bin/unshare -f -p -n -i -u -C sleep 1000 & u=$!
-		eventually sh -c "[ -s /proc/$u/task/$u/children ]"; s=$(cat /proc/$u/task/$u/children); s=${s% }
+		eventually grep -q . /proc/$u/task/$u/children; s=$(cat /proc/$u/task/$u/children); s=${s% }
 		for n in pid net ipc uts cgroup; do ln -sf /proc/$s/ns/$n /tmp/t/bundles/ns/$n; done
 		cd $bundle && caisson run -d $id; p=$(pid_of $id)
 		for n in pid net ipc uts cgroup; do [ "$(readlink /proc/$p/ns/$n)" = "$(readlink /proc/$s/ns/$n)" ] && echo $n; done | tr "\n" " "
