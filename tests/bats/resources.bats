@@ -35,6 +35,7 @@ in_cgroup() {
 
 # bats test_tags=machine
 @test "memory: limit, reservation, swap" {
+	namespaces_only 'those of the host have the machine on top: vm-limits.bats'
 	config '.linux.resources = {memory: {limit: 67108864, reservation: 33554432, swap: 100663296}}'
 	in_cgroup 'cat memory.max memory.low memory.swap.max'
 	is "$output" $'67108864\n33554432\n33554432'
@@ -53,15 +54,17 @@ in_cgroup() {
 	program sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo survived'
 	try caisson run "$id"
 	unlike "$output" survived
-	in_cgroup 'cat pids.max'
-	is "$output" 5
+	if ! vm_differs 'that of the host has the machine on top'; then
+		in_cgroup 'cat pids.max'
+		is "$output" 5
+	fi
 }
 
 # bats test_tags=machine
 @test "unified: files are written as they are; one that does not exist is named" {
 	config '.linux.resources = {unified: {"memory.high": "50331648", "pids.max": "17"}}'
 	in_cgroup 'cat memory.high pids.max'
-	is "$output" $'50331648\n17'
+	vm_differs 'those of the host have the machine on top' || is "$output" $'50331648\n17'
 	caisson delete --force "$id"
 	config '.linux.resources = {unified: {"memory.nosuch": "1"}}'
 	container true
@@ -114,6 +117,7 @@ in_cgroup() {
 
 # bats test_tags=machine
 @test "update: by flags and by a document on standard input, on a running container" {
+	namespaces_only 'those of the host have the machine on top: vm-limits.bats'
 	config '.linux.resources = {memory: {limit: 67108864}}'
 	in_cgroup 'caisson update --memory 134217728 --pids-limit 33 $id && cat memory.max pids.max; echo "{\"memory\": {\"limit\": 50331648}, \"cpu\": {\"quota\": 30000, \"period\": 100000}}" | caisson update --resources - $id && cat memory.max cpu.max'
 	is "$output" $'134217728\n33\n50331648\n30000 100000'
