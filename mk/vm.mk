@@ -41,7 +41,7 @@ build/bench/count_instructions.so: tests/bench/count_instructions.c
 bench-vm: all machine-tools vm-test-tools guest-kernel build/bench/count_instructions.so bench-vm-io
 	tests/bench/vm
 
-# make bench-vm-io [BENCH_IO_ARGS="ROUNDS KIND..."]   of it, only what devices do (blk fs net vsock)
+# make bench-vm-io [BENCH_IO_ARGS="ROUNDS KIND..."]   of it, only what devices do (fio net vsock)
 BENCH_IO_ARGS ?=
 bench-vm-io: all machine-tools vm-test-tools guest-kernel build/bench/stream
 	tests/bench/vm-io $(BENCH_IO_ARGS)

@@ -53,7 +53,7 @@ static void grow(void *data)
 	const struct blk_options options = { .fd = make_disk() };
 	struct virtio_device *disk;
 	struct error err = ERROR_INIT;
-	unsigned int slot;
+	unsigned int slot = 0;
 	char line[32];
 
 	if (virtio_blk_new(machine_memory(test->machine), &options, &disk, &err) < 0 ||

@@ -38,8 +38,11 @@ struct virtio_device_operations {
 
 	/*
 	 * Required. When it returns, the device touches no queue and no buffer of the guest: I/O in
-	 * flight has ended or been cancelled (CVE-2026-45782). Called in any state, and mostly in a
-	 * processor's thread, which may neither open nor close files.
+	 * flight has ended or been cancelled (CVE-2026-45782). That takes as long as the host's I/O
+	 * does, without a bound: an answer of the host's after the reset would be written into
+	 * memory that the guest uses for something else, and Linux's driver does not ask whether a
+	 * reset is over. Called in any state, and mostly in a processor's thread, which may neither
+	 * open nor close files.
 	 */
 	void (*reset)(struct virtio_device *device);
 
