@@ -51,10 +51,7 @@ static bool gather(struct net_pair *pair)
 		if (virtqueue_pop(pair->receive, &element) != 1)
 			break;
 		if (element.readable_count > 0 || element.writable_length < NET_HEADER) {
-			if (!vhost_net_tell_memory(&pair->vhost,
-				    (struct virtqueue *[]){ pair->receive, pair->transmit }))
-				virtqueue_break(
-					pair->receive, "a receive buffer that takes no header");
+			virtqueue_break(pair->receive, "a receive buffer that takes no header");
 			return false;
 		}
 		pair->buffers[n].head = element.head;
@@ -182,8 +179,10 @@ static void wait_events(struct net_pair *pair, int milliseconds)
 			pair->transmit->interrupt(pair->transmit->data);
 			break;
 		case EVENT_ERROR:
-			virtqueue_break(
-				pair->receive, "the host's kernel stopped at one of its rings");
+			if (!vhost_net_tell_memory(&pair->vhost,
+				    (struct virtqueue *[]){ pair->receive, pair->transmit }))
+				virtqueue_break(pair->receive,
+					"the host's kernel stopped at one of its rings");
 			break;
 		}
 	}
