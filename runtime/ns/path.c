@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,17 @@ static int walk_up(struct walk *walk)
 			RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS));
 }
 
+/*
+ * The links of procfs that lead to a path show a name of another tree: the kernel's own ("magic",
+ * openat2(2)), which is not to be made here.
+ */
+static bool is_magic_link(int fd, const char *target)
+{
+	struct statfs fs;
+
+	return target[0] == '/' && fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
 /* Puts the target of the link `fd` before what is still to be walked. */
 static int walk_link(struct walk *walk, int fd)
 {
@@ -132,7 +144,7 @@ static int walk_link(struct walk *walk, int fd)
 
 	if (length < 0)
 		return -errno;
-	if (++walk->links > LINKS_MAX)
+	if (++walk->links > LINKS_MAX || (length > 0 && is_magic_link(fd, target)))
 		return -ELOOP;
 	if ((size_t)length + 1 + rest + 1 > sizeof(walk->rest))
 		return -ENAMETOOLONG;
