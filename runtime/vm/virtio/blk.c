@@ -32,6 +32,7 @@ struct blk_queue {
 	struct virtio_worker worker;
 	struct uring uring; /* all zeroes: plain system calls */
 	int epoll;	    /* of the queue's and the worker's eventfd, while the ring is empty */
+	bool cannot_tell;   /* the file system does not say what would wait */
 	bool armed[FILES];  /* a poll of this eventfd is in the ring */
 	unsigned int in_flight;
 	struct blk_request *free;
@@ -151,8 +152,9 @@ static void do_or_submit(struct blk_queue *q, struct blk_request *request)
 			return;
 		}
 	}
-	while (request->work == BLK_WORK_READ) {
+	while (request->work == BLK_WORK_READ && !q->cannot_tell) {
 		n = blk_request_read_cached(request, disk);
+		q->cannot_tell = n == -EOPNOTSUPP;
 		if (n == -EAGAIN || n == -EOPNOTSUPP)
 			break;
 		if (blk_request_advance(request, q->queue, n)) {
@@ -163,35 +165,54 @@ static void do_or_submit(struct blk_queue *q, struct blk_request *request)
 	submit(q, request);
 }
 
+/* Submits, and takes what needed no waiting. Returns whether there is room for requests again. */
+static bool submit_all(struct blk_queue *q)
+{
+	bool full = q->free == NULL;
+
+	if (q->uring.to_submit > 0 && uring_enter(&q->uring, 0) == 0)
+		take_completions(q);
+	return full && q->free != NULL;
+}
+
+/* Waits for whatever comes first, at most `nanoseconds`; negative: without end. */
+static void wait_for_events(struct blk_queue *q, int64_t nanoseconds)
+{
+	struct epoll_event event;
+
+	/* Nothing but a notification or a stop can come: cheaper than a wait in the ring. */
+	if (nanoseconds < 0 && q->in_flight == 0) {
+		epoll_wait(q->epoll, &event, 1, -1);
+		return;
+	}
+	arm(q, FILE_KICK);
+	arm(q, FILE_WAKE);
+	if (uring_enter(&q->uring, nanoseconds) < 0) {
+		struct pollfd p = { .fd = q->worker.wake, .events = POLLIN };
+
+		virtqueue_break(q->queue, "the host's io_uring failed");
+		poll(&p, 1, 100);
+	}
+	take_completions(q);
+}
+
 static void serve_uring(struct virtio_worker *worker, void *data)
 {
 	struct blk_queue *q = data;
 
 	for (;;) {
 		int64_t wait = begin_requests(q, do_or_submit);
-		struct epoll_event event;
+		bool again = submit_all(q);
 
 		virtqueue_notify(q->queue);
 		if (atomic_load(&worker->stop)) {
 			if (q->in_flight == 0)
 				return;
 			wait = -1;
+			again = false;
 		}
-		/* Nothing but a notification or a stop can come: cheaper than a wait in the ring.
-		 */
-		if (wait < 0 && q->in_flight == 0) {
-			epoll_wait(q->epoll, &event, 1, -1);
-			continue;
-		}
-		arm(q, FILE_KICK);
-		arm(q, FILE_WAKE);
-		if (uring_enter(&q->uring, wait) < 0) {
-			struct pollfd p = { .fd = worker->wake, .events = POLLIN };
-
-			virtqueue_break(q->queue, "the host's io_uring failed");
-			poll(&p, 1, 100);
-		}
-		take_completions(q);
+		if (wait != 0 && !again)
+			wait_for_events(q, wait);
 	}
 }
 
