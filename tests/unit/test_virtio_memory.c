@@ -155,6 +155,26 @@ static void do_ask(void *data)
 	*(bool *)data = virtio_balloon_ask(device, on_statistics, NULL);
 }
 
+/* Linux leaves its buffer, and says so, before it says that the driver is ready. */
+static void test_statistics_buffer_of_before_the_start(void **state)
+{
+	struct driver_buffer b = { driver_alloc(&driver, 64), 64, false };
+	bool asked = false;
+
+	(void)state;
+	assert_true(driver_negotiate(&driver, driver_features(&driver)));
+	for (unsigned int i = 0; i < 4; i++)
+		driver_set_queue(&driver, i, 64);
+	driver_add(&driver, 2, &b, 1);
+	eventfd_write(virtio_mmio_kick_fd(&driver.slot, 2), 1);
+	usleep(20000);
+	driver_write(&driver, VIRTIO_MMIO_STATUS, 15);
+	usleep(20000);
+	loop_thread_do(&loop, do_ask, &asked);
+	assert_true(asked);
+	driver_wait(&driver, 2, NULL);
+}
+
 static void test_statistics(void **state)
 {
 	uint64_t at = driver_alloc(&driver, 64);
@@ -174,6 +194,8 @@ static void test_statistics(void **state)
 	driver_kick(&driver, 2);
 	usleep(20000);
 	assert_false(driver_take(&driver, 2, NULL, NULL));
+	/* The event index: the driver is to say so when it leaves the next one. */
+	assert_int_equal(driver.queues[2].used_ring->ring[64].id & 0xffff, 1);
 	loop_thread_do(&loop, do_ask, &asked);
 	assert_true(asked);
 	driver_wait(&driver, 2, NULL);
@@ -271,6 +293,7 @@ int main(void)
 		BALLOON(test_inflated_pages_go_back, set_up_private_balloon),
 		BALLOON(test_reported_pages_go_back, set_up_private_balloon),
 		BALLOON(test_statistics, set_up_balloon),
+		BALLOON(test_statistics_buffer_of_before_the_start, set_up_balloon),
 		BALLOON(test_target_and_actual, set_up_balloon),
 		BALLOON(test_blocks_are_plugged_and_unplugged, set_up_private_mem),
 		BALLOON(test_ranges_outside_the_region_are_errors, set_up_mem),
