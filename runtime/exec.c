@@ -91,6 +91,25 @@ static int differing_namespaces(
 	return 0;
 }
 
+/*
+ * The first process of a container with a kernel of its own is a monitor, into which an ordinary
+ * user may not look. What stands for a program of that kernel needs no namespace of the
+ * container's: it stays outside, and the isolation confines it there.
+ */
+static int find_namespaces(struct container_process *joining, struct error *err)
+{
+	const struct container *container = joining->container;
+	int status = differing_namespaces(container, &joining->flags, err);
+
+	if (status != -EACCES || !container->isolation->own_kernel ||
+		container->runtime->privileged)
+		return status;
+	*err = ERROR_INIT;
+	joining->flags = 0;
+	joining->outside = true;
+	return 0;
+}
+
 static int explain_end(struct error *err)
 {
 	return error_say(err, ECHILD, "the new process ended before it was ready");
@@ -186,7 +205,7 @@ static int prepare(struct container_process *joining, struct error *err)
 	int status = open_cgroup(joining, err);
 
 	if (status == 0)
-		status = differing_namespaces(container, &joining->flags, err);
+		status = find_namespaces(joining, err);
 	if (status < 0)
 		return status;
 	/* Only who holds CAP_SYS_ADMIN in both user namespaces may make children in another pid

@@ -20,6 +20,7 @@ struct container_process {
 	int flags;	/* CLONE_NEW… of the namespaces that are not the caller's */
 	bool published; /* waits until it is made known */
 	bool by_two;	/* a process in between enters the user namespace first */
+	bool outside;	/* joins nothing: it only stands for a program of another kernel */
 	int init;	/* pidfd of the container's first process */
 	int cgroup;
 	struct new_process child; /* the end of its channel says "executed" */

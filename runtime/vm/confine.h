@@ -17,6 +17,13 @@ int confine_drop_capabilities(struct error *err);
 int confine_monitor(struct error *err);
 
 /*
+ * For a stand-in that is not in its container's namespaces: the calling thread goes into new ones
+ * of its own, loses the rights that came with them and every file that it has not open (where the
+ * kernel has Landlock), and is confined like a main thread.
+ */
+int confine_outside(struct error *err);
+
+/*
  * Takes system calls from the calling thread, and from those that it makes, that no part of the
  * monitor ever needs: executing, tracing, mounting, changing namespaces, loading code into the
  * kernel. They fail with EPERM. Threads that exist already stay as they are.

@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "runtime/vm/confine.h"
 #include "runtime/vm/loop.h"
 #include "runtime/vm/process_json.h"
 #include "runtime/vm/split.h"
@@ -87,8 +88,10 @@ int vm_exec_run(struct container_process *process, struct error *err)
 		.timeout = (int)process->container->runtime->vm->timeout * 1000,
 	};
 	struct stand_in *stand_in = NULL;
-	int status = loop_new(&options.loop, err);
+	int status = process->outside ? confine_outside(err) : 0;
 
+	if (status == 0)
+		status = loop_new(&options.loop, err);
 	if (status == 0)
 		status = stand_in_new(&options, &stand_in, err);
 	if (status == 0)

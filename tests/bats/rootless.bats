@@ -60,6 +60,17 @@ subordinate_ids() {
 	is "$output" $'1\n0\ninside\n'"$id"$'\ndeleted'
 }
 
+@test "rootless: what stands for an exec in a virtual machine has namespaces of its own, and no rights" {
+	[[ $ISOLATION == vm ]] || skip 'is about virtual machines: ISOLATION=vm'
+	own_id_only
+	program sleep 1000
+	target "$as_user"'rootless run -d $id; rootless exec -d --pid-file p $id sleep 1000; p=$(cat p)
+		for n in user mnt net ipc uts; do [ "$(readlink /proc/$p/ns/$n)" != "$(readlink /proc/self/ns/$n)" ] && echo $n; done | tr "\n" " "
+		sed -n "s/^\(CapPrm\|CapEff\|NoNewPrivs\|Seccomp\):[[:space:]]*//p" /proc/$p/status | tr "\n" " "
+		export XDG_RUNTIME_DIR=/tmp/xdg; tool pty /usr/bin/setpriv --reuid tester --regid tester --clear-groups $CAISSON --root /tmp/xdg/caisson $flags exec -t $id sh -c "tty; exit 9" 2>/dev/null; echo $?'
+	is "$output" $'user mnt net ipc uts 0000000000000000 0000000000000000 1 2 /dev/pts/0\n9'
+}
+
 @test "rootless: the default root is XDG_RUNTIME_DIR/caisson, of the user only" {
 	own_id_only
 	program sleep 1000
