@@ -17,6 +17,7 @@
 #include "lib/error.h"
 #include "runtime/vm/boot/image.h"
 #include "runtime/vm/boot/load.h"
+#include "runtime/vm/boot/patched.h"
 #include "runtime/vm/memory.h"
 
 #define FILE_SIZE 0x6000
@@ -343,6 +344,118 @@ static void text_in_large_pages_is_the_file(void **state)
 	}
 }
 
+/* A kernel's table of alternative instructions: two entries, which name places in its text. */
+struct patched_file {
+	Elf64_Ehdr header;
+	Elf64_Phdr segment;
+	Elf64_Shdr sections[3];
+	char names[32];
+	struct {
+		int32_t instruction, replacement;
+		uint32_t feature;
+		uint8_t length, replacement_length;
+	} __attribute__((packed)) table[2];
+};
+
+#define TEXT 0xffffffff81000000ULL
+#define TABLE_ADDRESS 0xffffffff81c00000ULL
+
+static void make_patched(struct patched_file *file)
+{
+	*file = (struct patched_file){
+		.header = {
+			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			.e_phoff = offsetof(struct patched_file, segment),
+			.e_phentsize = sizeof(Elf64_Phdr),
+			.e_phnum = 1,
+			.e_shoff = offsetof(struct patched_file, sections),
+			.e_shentsize = sizeof(Elf64_Shdr),
+			.e_shnum = 3,
+			.e_shstrndx = 1,
+		},
+		.segment = {
+			.p_type = PT_LOAD,
+			.p_vaddr = TEXT,
+			.p_paddr = 0x1000000,
+			.p_filesz = 0x100000,
+		},
+		.names = "\0.altinstructions\0.shstrtab",
+	};
+	file->sections[1] = (Elf64_Shdr){
+		.sh_type = SHT_STRTAB,
+		.sh_offset = offsetof(struct patched_file, names),
+		.sh_size = sizeof(file->names),
+	};
+	file->sections[2] = (Elf64_Shdr){
+		.sh_name = 1,
+		.sh_type = SHT_PROGBITS,
+		.sh_addr = TABLE_ADDRESS,
+		.sh_offset = offsetof(struct patched_file, table),
+		.sh_size = sizeof(file->table),
+	};
+	for (unsigned int i = 0; i < 2; i++) {
+		file->table[i].instruction = (int32_t)(TEXT + 0x1230 + i * 0x8000 - TABLE_ADDRESS -
+			i * sizeof(file->table[0]));
+		file->table[i].length = (uint8_t)(3 + i);
+	}
+}
+
+static void add_place(uint64_t gpa, size_t size, void *data)
+{
+	uint64_t *sum = data;
+
+	*sum += gpa * size;
+}
+
+static void rewritten_text_is_found(void **state)
+{
+	struct patched_file file;
+	uint64_t sum = 0;
+
+	(void)state;
+	make_patched(&file);
+	assert_int_equal(
+		kernel_patched_places((const uint8_t *)&file, sizeof(file), add_place, &sum), 2);
+	assert_int_equal(sum, 0x1001230 * 3 + 0x1009230 * 4);
+}
+
+/* Nothing is called for any of a table that is not understood in full. */
+static void strange_tables_of_rewritten_text_are_none(void **state)
+{
+	struct patched_file file;
+	uint64_t sum = 0;
+
+#define NONE(change)                                                                             \
+	do {                                                                                     \
+		make_patched(&file);                                                             \
+		change;                                                                          \
+		assert_int_equal(kernel_patched_places(                                          \
+					 (const uint8_t *)&file, sizeof(file), add_place, &sum), \
+			0);                                                                      \
+	} while (0)
+	(void)state;
+	NONE(file.table[1].instruction = 0); /* the table itself: in no segment */
+	NONE(file.table[1].length = 0);
+	NONE(file.table[1].replacement_length = 200);
+	NONE(file.sections[2].sh_size -= 1);
+	NONE(file.sections[2].sh_offset = ~0ULL);
+	NONE(file.sections[2].sh_name = ~0U);
+	NONE(file.sections[2].sh_type = SHT_NOBITS);
+	NONE(file.names[1] = '_');
+	NONE(file.header.e_shoff = ~0ULL);
+	NONE(file.header.e_shnum = 2);
+	NONE(file.header.e_shstrndx = 60000);
+	NONE(file.header.e_phnum = 60000);
+	NONE(file.header.e_phoff = ~0ULL);
+	const size_t whole = offsetof(struct patched_file, table) + sizeof(file.table);
+	for (size_t size = 0; size < whole; size++) {
+		make_patched(&file);
+		assert_int_equal(
+			kernel_patched_places((const uint8_t *)&file, size, add_place, &sum), 0);
+	}
+	assert_int_equal(sum, 0);
+}
+
 static void too_little_memory_is_said(void **state)
 {
 	static struct elf_file file;
@@ -380,6 +493,8 @@ int main(void)
 		cmocka_unit_test(kernel_and_initrd_are_mapped),
 		cmocka_unit_test(kernel_and_initrd_are_copied),
 		cmocka_unit_test(text_in_large_pages_is_the_file),
+		cmocka_unit_test(rewritten_text_is_found),
+		cmocka_unit_test(strange_tables_of_rewritten_text_are_none),
 		cmocka_unit_test(too_little_memory_is_said),
 	};
 

@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "runtime/vm/boot/patched.h"
 #include "runtime/vm/memory.h"
 
 #define PAGE 4096ULL
@@ -118,6 +119,19 @@ static int load_from_file(struct memory *memory, const struct kernel_image *imag
 	if (r >= 0 && begin < end)
 		r = memory_read_file(memory, begin, end - begin, fd, offset + (begin - gpa), err);
 	return r;
+}
+
+/* Copies a page of a mapped part before the guest asks for it: it is going to be written to. */
+static void copy_page(uint64_t gpa, size_t size, void *data)
+{
+	const struct memory *memory = data;
+	uint8_t *first = guest_memory_at(&memory->guest, gpa, size);
+
+	if (first == NULL)
+		return;
+	/* A write that changes nothing. */
+	__atomic_fetch_or(&first[0], 0, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&first[size - 1], 0, __ATOMIC_RELAXED);
 }
 
 /* `fd` is the file that `file` shows, or negative where it is no file's (unpacked). */
@@ -247,6 +261,8 @@ int boot_load(struct memory *memory, int kernel_fd, int initrd_fd, struct boot_l
 		r = load_payload(memory, &image, &file, err);
 	else
 		r = load_segments(memory, &image, &file, kernel_fd, err);
+	if (r >= 0 && memory->large_pages)
+		kernel_patched_places(file.bytes, file.size, copy_page, memory);
 	if (r >= 0 && initrd_fd >= 0)
 		r = load_initrd(memory, &image, initrd_fd, &loaded, err);
 	if (r < 0)
