@@ -90,17 +90,34 @@ static bool guest_killed(struct container *container, bool ended, int64_t *seen)
 	return more;
 }
 
+/* As print_stats(); *ret_ended: of a container that ended meanwhile there are none. */
+static int print_stats_of_living(struct container *container, bool *ret_ended, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	int status = print_stats(container, &why);
+
+	if (status == 0)
+		return 0;
+	if (container_status(container) == CONTAINER_STOPPED) {
+		*ret_ended = true;
+		return 0;
+	}
+	if (err != NULL)
+		*err = why;
+	return status;
+}
+
 /* Statistics at the interval, OOM kills as they happen, until the container's last process ends. */
 static int follow(struct container *container, int64_t interval, struct error *err)
 {
-	bool own_kernel = container->isolation->own_kernel;
+	bool own_kernel = container->isolation->own_kernel, ended = false;
 	int64_t kills = container_guest_oom_kills(container);
 	_cleanup_(cgroup_watch_close) struct cgroup_watch watch = CGROUP_WATCH_INIT;
 	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);
 	int status = cgroup < 0 ? cgroup : cgroup_watch_open(cgroup, &watch, err);
 	int64_t next = now_ms() + interval;
 
-	while (status == 0) {
+	while (status == 0 && !ended) {
 		struct pollfd fd = { .fd = watch.fd, .events = POLLIN };
 		int64_t left = next - now_ms();
 
@@ -109,16 +126,17 @@ static int follow(struct container *container, int64_t interval, struct error *e
 		if (left > 0 && poll(&fd, 1, (int)left) < 0 && errno != EINTR)
 			return error_set(err, errno, "wait for events");
 		int events = fd.revents != 0 ? cgroup_watch_read(&watch) : 0;
-		if (events & CGROUP_EVENT_OOM ||
-			(own_kernel &&
-				guest_killed(container, events & CGROUP_EVENT_EMPTY, &kills)))
-			status = print_event(container, "oom", NULL, err);
-		if (events & CGROUP_EVENT_EMPTY)
-			return status;
-		if (status == 0 && now_ms() >= next) {
+		ended = events & CGROUP_EVENT_EMPTY;
+		if (!ended && now_ms() >= next) {
 			next += interval;
-			status = print_stats(container, err);
+			status = print_stats_of_living(container, &ended, err);
+			if (ended)
+				events |= cgroup_watch_read(&watch);
 		}
+		if (status == 0 &&
+			(events & CGROUP_EVENT_OOM ||
+				(own_kernel && guest_killed(container, ended, &kills))))
+			status = print_event(container, "oom", NULL, err);
 	}
 	return status;
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,27 +133,46 @@ static int resize(struct update *update, struct error *err)
 	return vm_resize(container, memory, cpus, &update->before, err);
 }
 
-/* What a lower limit could not free by reclaim, it would free by the OOM killer. */
-static int check_use(struct update *update, struct error *err)
+/* Bytes of the monitor's cgroup that no reclaim frees; 0 where the kernel does not say. */
+static uint64_t held_on_host(const struct update *update)
 {
 	static const char *const reclaimable[] = { "active_file", "inactive_file",
 		"slab_reclaimable" };
-	const struct optional_i64 *limit = &update->host_memory.memory.limit;
 	uint64_t used, number;
 
-	if (!limit->set || limit->value < 0 ||
-		cgroup_file_read_number(update->cgroup, "memory.current", &used) < 0)
+	if (cgroup_file_read_number(update->cgroup, "memory.current", &used) < 0)
 		return 0;
 	for (size_t i = 0; i < sizeof(reclaimable) / sizeof(*reclaimable); i++) {
 		if (cgroup_file_find(update->cgroup, "memory.stat", reclaimable[i], &number) == 0)
 			used -= number < used ? number : used;
 	}
-	if (used <= (uint64_t)limit->value)
+	return used;
+}
+
+/*
+ * What a lower limit could not free by reclaim, it would free by the OOM killer. Of a large page
+ * that the guest has given back in part, the kernel frees that part when it is asked for memory.
+ */
+static int check_use(struct update *update, struct error *err)
+{
+	const struct optional_i64 *limit = &update->host_memory.memory.limit;
+	char excess[24];
+
+	if (!limit->set || limit->value < 0)
+		return 0;
+	uint64_t held = held_on_host(update);
+	if (held > (uint64_t)limit->value) {
+		snprintf(excess, sizeof(excess), "%" PRIu64, held - (uint64_t)limit->value);
+		/* Fails where less was freed, and before Linux 5.19. */
+		(void)cgroup_file_write(update->cgroup, "memory.reclaim", excess);
+		held = held_on_host(update);
+	}
+	if (held <= (uint64_t)limit->value)
 		return 0;
 	return error_say(err, EBUSY,
 		"on the host: the virtual machine holds %" PRIu64 " bytes, and memory.max would be "
 		"%" PRIi64 " (the limit and the settings' vm.overhead)",
-		used, limit->value);
+		held, limit->value);
 }
 
 static bool is_lower(const struct update *update)
