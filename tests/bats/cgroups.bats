@@ -7,7 +7,7 @@
 load lib/common.bash
 
 test_setup() {
-	namespaces_only 'the limits of a virtual machine are tested in vm.bats'
+	namespaces_only 'the limits of a virtual machine are tested in vm-limits.bats'
 }
 
 resources() {

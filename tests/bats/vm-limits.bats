@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# budget: 150 s
+# budget: 180 s
 # Limits of a container in a virtual machine hold twice: in the guest as written, on the monitor's
 # cgroup with the overhead (64 MiB). The machine follows. Needs ISOLATION=vm.
 # bats file_tags=machine
@@ -170,4 +170,14 @@ MiB=$((1 << 20))
 	target 'cd $bundle && caisson run -d $id && { caisson events --interval 500ms $id >log & } && sleep 1 &&
 		caisson exec $id touch /dev/shm/go && wait && grep -c "\"type\":\"oom\"" log'
 	is "$output" 1
+}
+
+@test "podman: run with limits, and update: guest and host" {
+	limit=120
+	target 'cd /tmp; p() { podman --runtime $T/caisson-vm --cgroup-manager systemd "$@" 2>>$bundle/err; }
+		c=$(p run -d --network none --memory 64m --cpus 0.5 --pids-limit 30 --rootfs $T/rootfs:O sleep 1000)
+		p exec $c cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max; p update --memory 128m --cpus 0.25 $c >/dev/null
+		p exec $c cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max; cd $(cgroup_of $(p inspect -f "{{.State.Pid}}" $c)); cat memory.max cpu.max pids.max
+		cd /; p rm -f -t 0 $c >/dev/null; grep -v level=warning $bundle/err >&2; true'
+	is "$output" "$((64 * MiB))"$'\n30\n'"$((128 * MiB))"$'\n25000 100000\n'"$((192 * MiB))"$'\n25000 100000\n632'
 }
