@@ -121,6 +121,14 @@ static int load_from_file(struct memory *memory, const struct kernel_image *imag
 	return r;
 }
 
+/* A write that changes nothing. */
+static void write_back(volatile uint8_t *at)
+{
+	uint8_t byte = *at;
+
+	*at = byte;
+}
+
 /* Copies a page of a mapped part before the guest asks for it: it is going to be written to. */
 static void copy_page(uint64_t gpa, size_t size, void *data)
 {
@@ -129,9 +137,8 @@ static void copy_page(uint64_t gpa, size_t size, void *data)
 
 	if (first == NULL)
 		return;
-	/* A write that changes nothing. */
-	__atomic_fetch_or(&first[0], 0, __ATOMIC_RELAXED);
-	__atomic_fetch_or(&first[size - 1], 0, __ATOMIC_RELAXED);
+	write_back(first);
+	write_back(first + size - 1);
 }
 
 /* `fd` is the file that `file` shows, or negative where it is no file's (unpacked). */
