@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,10 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "runtime/container.h"
+#include "runtime/isolation.h"
 #include "runtime/supervise.h"
+
+#define MONITOR_END_MS 2000
 
 static int load_process(
 	const char *path, struct arena *arena, struct oci_process *ret, struct error *err)
@@ -24,6 +28,18 @@ static int load_process(
 	if (status == 0)
 		status = oci_process_decode(text, length, arena, ret, err);
 	return status < 0 ? error_prefix(err, "--process %s", path) : 0;
+}
+
+/*
+ * What stands for a program of another kernel says by its exit status how that ended. Killed it is
+ * with its namespace of processes, when the monitor's end comes sooner than its own.
+ */
+static bool went_with_monitor(const struct container *container)
+{
+	_cleanup_close_ int pidfd = process_open(&container->state.init, NULL);
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd < 0 || poll(&ended, 1, MONITOR_END_MS) > 0;
 }
 
 /* Returns the exit status, or a negative errno. */
@@ -49,6 +65,9 @@ static int run_in(struct container *container, const struct exec_options *option
 	};
 	status = supervise(&supervision, err);
 	close_fd(process.pidfd);
+	if (supervision.killed && container->isolation->own_kernel && went_with_monitor(container))
+		return error_say(err, EPIPE, "container %s: exec: the virtual machine ended",
+			container->state.id);
 	return status;
 }
 

@@ -36,7 +36,7 @@ void supervise_block_signals(sigset_t *ret_before)
 }
 
 /* Reaps children that have ended. Returns the process's exit status, or -EAGAIN while it lives. */
-static int reap(pid_t pid)
+static int reap(pid_t pid, bool *ret_killed)
 {
 	int result = -EAGAIN;
 
@@ -46,8 +46,10 @@ static int reap(pid_t pid)
 
 		if (ended <= 0)
 			return result;
-		if (ended == pid)
-			result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		if (ended != pid)
+			continue;
+		result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		*ret_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	}
 }
 
@@ -79,7 +81,7 @@ static int loop(struct supervision *supervision, int signals, struct terminal_re
 
 		if (relay != NULL)
 			count += (nfds_t)terminal_relay_poll(relay, fds + count);
-		int status = reap(supervision->pid);
+		int status = reap(supervision->pid, &supervision->killed);
 		if (status != -EAGAIN)
 			return status;
 		if (poll(fds, count, -1) < 0 && errno != EINTR)

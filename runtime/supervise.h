@@ -6,6 +6,7 @@
 #pragma once
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct error;
@@ -16,6 +17,7 @@ struct supervision {
 	int pidfd;
 	int terminal;	       /* its terminal's master, or -EBADF; becomes supervise()'s */
 	struct notify *notify; /* NULL: none */
+	bool killed;	       /* supervise() says: it died by SIGKILL itself */
 };
 
 /*

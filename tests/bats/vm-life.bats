@@ -161,6 +161,15 @@ with_agent() {
 	try target 'caisson exec $id sleep 1000 & e=$!; sleep 1; kill -KILL $(pid_of $id); wait $e'
 	is "$status" 255
 	one_line
+	# Also where the kernel ends what stands for it, with its namespace, before it can say a word.
+	target 'caisson delete --force $id; cd $bundle; caisson run -d $id'
+	try target '"$CAISSON" --root $ROOT $flags exec $id sleep 1000 & e=$!; sleep 1; kill -STOP $(pgrep -P $e); kill -KILL $(pid_of $id); wait $e'
+	is "$status" 255
+	one_line
+	# Killed alone it is as its program would be.
+	target 'caisson delete --force $id; cd $bundle; caisson run -d $id'
+	try target '"$CAISSON" --root $ROOT $flags exec $id sleep 1000 & e=$!; sleep 1; kill -KILL $(pgrep -P $e); wait $e'
+	is "$status" 137
 	target 'caisson delete --force $id'
 	nothing_left
 }
