@@ -25,7 +25,8 @@ struct client {
 	void *data;
 	unsigned char *out; /* what has not been sent yet */
 	size_t out_sent, out_length;
-	unsigned int dropped; /* answers to posted requests, to come before any other */
+	/* Answers that nobody waits for: those that come before the call's, and behind it. */
+	unsigned int dropped, dropped_later;
 	bool waiting, answered, timed_out;
 	struct error lost; /* what the agent did wrong, where its connection was ended for that */
 	struct protocol_message answer;
@@ -55,6 +56,8 @@ static void take(struct client *client, struct protocol_message *message)
 		client->answered = true;
 		loop_stop(client->loop);
 		return;
+	} else if (client->dropped_later > 0) {
+		client->dropped_later--;
 	}
 	protocol_message_free(message);
 }
@@ -215,6 +218,9 @@ int client_call(struct client *client, struct json_writer *writer, const void *b
 	client->waiting = true;
 	status = wait_for_answer(client, timeout, err);
 	client->waiting = false;
+	/* One that comes too late is not the next request's. */
+	client->dropped += client->dropped_later + !client->answered;
+	client->dropped_later = 0;
 	if (status < 0)
 		return status;
 	status = protocol_check_answer(&client->answer, err);
@@ -228,7 +234,9 @@ int client_call(struct client *client, struct json_writer *writer, const void *b
 int client_post(struct client *client, struct json_writer *writer, struct error *err)
 {
 	int status = enqueue(client, writer, NULL, 0, err);
-	if (status == 0)
+	if (status == 0 && client->waiting)
+		client->dropped_later++;
+	else if (status == 0)
 		client->dropped++;
 	return status;
 }
