@@ -5,6 +5,7 @@
 # Limits that callers ask for: podman as an ordinary user with both cgroup managers, podman in a
 # container of podman's, the kubelet's interface of containerd with SystemdCgroup = true.
 load lib/common.bash
+load lib/cri.bash
 
 test_setup() {
 	namespaces_only 'the limits of a virtual machine are tested in vm.bats'
@@ -60,37 +61,8 @@ rootless_podman() {
 	refused 'needs? the memory controller, but / has processes of its own'
 }
 
-# containerd with its CRI plugin, SystemdCgroup = true, and an image that serves as pause, too.
-# shellcheck disable=SC2016 # for the target
-cri_up='cd /tmp/cri && cat >config.toml <<-E
-		version = 2
-		root = "/var/lib/containerd/cri"
-		state = "/run/containerd/cri"
-		disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
-		[grpc]
-		address = "/run/cri.sock"
-		[plugins."io.containerd.grpc.v1.cri"]
-		sandbox_image = "localhost/pause:latest"
-		[plugins."io.containerd.grpc.v1.cri".containerd]
-		default_runtime_name = "caisson"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.caisson]
-		runtime_type = "io.containerd.runc.v2"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.caisson.options]
-		BinaryName = "$CAISSON"
-		SystemdCgroup = true
-	E
-	mkdir image; tar -C $T/rootfs -cf image/layer.tar .; layer=$(sha256sum image/layer.tar | cut -d" " -f1)
-	printf "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/bin\"],\"Cmd\":[\"sleep\",\"100000\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%s\"]}}" $layer >image/config.json
-	printf "[{\"Config\":\"config.json\",\"RepoTags\":[\"localhost/pause:latest\"],\"Layers\":[\"layer.tar\"]}]" >image/manifest.json
-	tar -C image -cf image.tar manifest.json config.json layer.tar
-	systemd-run -q --unit cri-test -E PATH=$PATH /usr/bin/containerd --config /tmp/cri/config.toml; eventually test -S /run/cri.sock
-	/usr/bin/ctr -a /run/cri.sock -n k8s.io image import image.tar >/dev/null
-	cri() { /usr/bin/python3 /tmp/cri/cri /run/cri.sock "$@"; };'
-# shellcheck disable=SC2016 # for the target
-cri_down=' systemctl stop cri-test; sed -n "s|.* \(/run/containerd/cri[^ ]*\) .*|\1|p" /proc/self/mountinfo | sort -r | while read -r m; do umount -l $m; done; rm -rf /tmp/cri /var/lib/containerd/cri /run/containerd/cri;'
-
 @test "containerd's CRI plugin with SystemdCgroup = true: a pod, a container with limits, exec, update, stats, the end" {
-	"$top/tests/machine/run" --stdin --sh 'mkdir -p /tmp/cri && cat >/tmp/cri/cri' <"$top/tests/tools/cri"
+	cri_prepare
 	try target "$cri_up"' sandbox="{\"1\": {\"1\": \"pod\", \"2\": \"uid\", \"3\": \"default\"}, \"8\": {\"1\": \"/kubepods.slice/kubepods-podx.slice\", \"2\": {\"1\": {\"1\": 2}}}}"
 		pod=$(cri RunPodSandbox "{\"1\": $sandbox}" | sed -n "s/^1 //p")
 		c=$(cri CreateContainer "{\"1\": \"$pod\", \"3\": $sandbox, \"2\": {\"1\": {\"1\": \"one\"}, \"2\": {\"1\": \"localhost/pause:latest\"}, \"15\": {\"1\": {\"1\": 100000, \"2\": 20000, \"3\": 512, \"4\": 67108864}}}}" | sed -n "s/^1 //p")
