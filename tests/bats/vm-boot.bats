@@ -140,7 +140,7 @@ boot() {
 }
 
 @test 'a tap carries the network' {
-	target 'ip tuntap add vmtap mode tap && ip address add 10.9.0.1/24 dev vmtap && ip link set vmtap up'
+	target 'ip link del vmtap 2>/dev/null; ip tuntap add vmtap mode tap && ip address add 10.9.0.1/24 dev vmtap && ip link set vmtap up'
 	try target 'cd /tmp/t/vm && { timeout 30 socat -u TCP-LISTEN:7777 OPEN:heard,creat,trunc & } && sleep 1 && "$CAISSON" vm boot -k guest/vmlinux \
 		-i vm/guest.cpio --tap vmtap -a do=net && sleep 1 && cat heard; ip link del vmtap'
 	succeeded
@@ -148,7 +148,7 @@ boot() {
 }
 
 @test 'a tap whose packets the kernel moves (vhost-net)' {
-	target 'modprobe vhost_net && ip tuntap add vmtap mode tap && ip address add 10.9.0.1/24 dev vmtap && ip link set vmtap up'
+	target 'ip link del vmtap 2>/dev/null; modprobe vhost_net && ip tuntap add vmtap mode tap && ip address add 10.9.0.1/24 dev vmtap && ip link set vmtap up'
 	try target 'cd /tmp/t/vm && { timeout 30 socat -u TCP-LISTEN:7777 OPEN:heard,creat,trunc & } && rm -f mover && {
 			for i in $(seq 300); do pgrep -x "vhost-[0-9]*" >mover && break; sleep 0.02; done & } && sleep 1 &&
 		"$CAISSON" vm boot -k guest/vmlinux -i vm/guest.cpio --tap vmtap,vhost -a do=net && sleep 1 && cat heard &&

@@ -224,7 +224,13 @@ static void set_address(int fd, unsigned long request, const char *address)
 
 static void say_to(int fd, const struct sockaddr *address, socklen_t size, const char *text)
 {
-	if (connect(fd, address, size) < 0 || write(fd, text, strlen(text)) < 0)
+	struct timeval patience = { .tv_sec = 20 };
+	char end;
+
+	/* The other end closes when it has everything: what is on its way ends with the machine. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, address, size) < 0 || write(fd, text, strlen(text)) < 0 ||
+		shutdown(fd, SHUT_WR) < 0 || read(fd, &end, 1) < 0)
 		printf("guest: connect: %s\n", strerror(errno));
 	else
 		printf("guest: sent\n");
