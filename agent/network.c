@@ -6,8 +6,8 @@
 #include "agent/devices.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
-#include "runtime/vm/net_configure.h"
-#include "runtime/vm/net_description.h"
+#include "runtime/vm/network/net_configure.h"
+#include "runtime/vm/network/net_description.h"
 
 #define CARD_WAIT_MS 5000
 

@@ -22,7 +22,7 @@
 #include "lib/file.h"
 #include "runtime/vm/accel/accel.h"
 #include "runtime/vm/boot/image.h"
-#include "runtime/vm/network.h"
+#include "runtime/vm/network/network.h"
 
 #ifndef CAISSON_DATADIR
 #define CAISSON_DATADIR "/usr/lib/caisson"

@@ -12,9 +12,9 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
-#include "runtime/vm/confine.h"
-#include "runtime/vm/loop.h"
-#include "runtime/vm/machine.h"
+#include "runtime/vm/monitor/confine.h"
+#include "runtime/vm/monitor/loop.h"
+#include "runtime/vm/monitor/machine.h"
 #include "runtime/vm/virtio/console_log.h"
 
 #define MEMORY_DEFAULT 256

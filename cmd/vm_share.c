@@ -11,7 +11,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
-#include "runtime/vm/machine.h"
+#include "runtime/vm/monitor/machine.h"
 #include "runtime/vm/virtio/device.h"
 #include "runtime/vm/virtio/fs.h"
 #include "runtime/vm/virtio/fs/fuse_server.h"

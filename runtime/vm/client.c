@@ -13,7 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/json_write.h"
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 
 struct client {
 	struct loop *loop;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/vm/guest.h"
+#include "runtime/vm/monitor/guest.h"
 #include "runtime/vm/virtio/balloon.h"
 #include "runtime/vm/virtio/mem.h"
 

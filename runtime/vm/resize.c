@@ -15,7 +15,7 @@
 #include "lib/log.h"
 #include "lib/socket.h"
 #include "runtime/container.h"
-#include "runtime/vm/cards.h"
+#include "runtime/vm/network/cards.h"
 #include "runtime/vm/growth.h"
 #include "runtime/vm/vm.h"
 

@@ -20,7 +20,7 @@
 #include "runtime/notify.h"
 #include "runtime/ns/seccomp.h"
 #include "runtime/vm/client.h"
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 #include "runtime/vm/stdio.h"
 
 /* A process that left others behind with its stdout is not waited for longer (docs/). */

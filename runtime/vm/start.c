@@ -21,8 +21,8 @@
 #include "lib/json_write.h"
 #include "lib/socket.h"
 #include "runtime/container.h"
-#include "runtime/vm/cards.h"
-#include "runtime/vm/network.h"
+#include "runtime/vm/network/cards.h"
+#include "runtime/vm/network/network.h"
 #include "runtime/vm/size.h"
 #include "runtime/vm/vm.h"
 

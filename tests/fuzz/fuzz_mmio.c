@@ -4,7 +4,7 @@
 
 #include <sys/mman.h>
 
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 #include "runtime/vm/virtio/balloon.h"
 #include "runtime/vm/virtio/console.h"
 #include "runtime/vm/virtio/mem.h"

@@ -11,8 +11,8 @@
 
 #include "lib/error.h"
 #include "lib/netlink.h"
-#include "runtime/vm/net_description.h"
-#include "runtime/vm/net_inspect.h"
+#include "runtime/vm/network/net_description.h"
+#include "runtime/vm/network/net_inspect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 #include "runtime/vm/virtio/vsock.h"
 
 #define FDS 16

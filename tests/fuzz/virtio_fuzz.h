@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 #include "runtime/vm/virtio/mmio.h"
 
 #define GUEST_BASE 0x10000u

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 
 struct loop_thread {
 	struct loop *loop;

@@ -18,7 +18,7 @@
 #include "runtime/vm/boot/image.h"
 #include "runtime/vm/boot/load.h"
 #include "runtime/vm/boot/patched.h"
-#include "runtime/vm/memory.h"
+#include "runtime/vm/monitor/memory.h"
 
 #define FILE_SIZE 0x6000
 

@@ -18,7 +18,7 @@
 #include "agent/protocol.h"
 #include "lib/error.h"
 #include "lib/json_write.h"
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 
 #define HELD_MAX 8
 

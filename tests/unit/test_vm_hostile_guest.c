@@ -18,9 +18,9 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
-#include "runtime/vm/guest_memory.h"
-#include "runtime/vm/loop.h"
-#include "runtime/vm/machine.h"
+#include "runtime/vm/monitor/guest_memory.h"
+#include "runtime/vm/monitor/loop.h"
+#include "runtime/vm/monitor/machine.h"
 #include "runtime/vm/virtio/balloon.h"
 #include "runtime/vm/virtio/blk.h"
 #include "runtime/vm/virtio/console.h"

@@ -3,7 +3,7 @@
  * Network cards of a virtual machine: what is told of a namespace, and packets that really cross
  * between a tap and an interface. In namespaces of the test's own. Needs root, ip(8), tun and veth.
  */
-#include "runtime/vm/network.h"
+#include "runtime/vm/network/network.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,9 +28,9 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/netlink.h"
-#include "runtime/vm/net_configure.h"
-#include "runtime/vm/net_forward.h"
-#include "runtime/vm/net_inspect.h"
+#include "runtime/vm/network/net_configure.h"
+#include "runtime/vm/network/net_forward.h"
+#include "runtime/vm/network/net_inspect.h"
 
 #define HEADER 12 /* struct virtio_net_hdr_mrg_rxbuf */
 #define WAIT_MS 2000

@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "lib/error.h"
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 #include "runtime/vm/virtio/device.h"
 #include "runtime/vm/virtio/mmio.h"
 

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "lib/error.h"
-#include "runtime/vm/loop.h"
-#include "runtime/vm/machine.h"
+#include "runtime/vm/monitor/loop.h"
+#include "runtime/vm/monitor/machine.h"
 #include "runtime/vm/virtio/blk.h"
 #include "runtime/vm/virtio/console.h"
 #include "runtime/vm/virtio/mem.h"

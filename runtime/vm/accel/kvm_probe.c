@@ -15,7 +15,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "runtime/vm/accel/kvm.h"
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 #include "runtime/vm/x86/cpuid.h"
 #include "runtime/vm/x86/layout.h"
 #include "runtime/vm/x86/start.h"

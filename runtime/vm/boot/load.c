@@ -9,7 +9,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "runtime/vm/boot/patched.h"
-#include "runtime/vm/memory.h"
+#include "runtime/vm/monitor/memory.h"
 
 #define PAGE 4096ULL
 #define MIB (1ULL << 20)

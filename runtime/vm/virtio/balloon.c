@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 
 #include "lib/error.h"
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 #include "runtime/vm/virtio/kick.h"
 
 enum { INFLATE, DEFLATE, STATISTICS, REPORTING, QUEUES };

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 
 struct console_log {
 	int fd;

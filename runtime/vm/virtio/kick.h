@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 #include "runtime/vm/virtio/device.h"
 
 struct virtio_kick;

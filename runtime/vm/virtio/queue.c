@@ -7,7 +7,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 
 /* A field of a ring is read once: the guest may change it between two looks. */
 #define ring_load(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)

@@ -12,7 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 #include "runtime/vm/virtio/queue.h"
 
 #define FEATURE(bit) (UINT64_C(1) << (bit))

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 #include "runtime/vm/virtio/device.h"
 #include "runtime/vm/virtio/vsock.h"
 

@@ -9,7 +9,7 @@
 
 #include "lib/error.h"
 #include "runtime/vm/boot/load.h"
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 #include "runtime/vm/x86/acpi.h"
 #include "runtime/vm/x86/boot_params.h"
 #include "runtime/vm/x86/layout.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/error.h"
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 #include "runtime/vm/x86/layout.h"
 
 #define CR0_PE (1ULL << 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/network.h"
+#include "runtime/vm/network/network.h"
 
 #include <errno.h>
 #include <linux/nsfs.h>
@@ -18,9 +18,9 @@
 #include "lib/json.h"
 #include "lib/netlink.h"
 #include "lib/socket.h"
-#include "runtime/vm/net_forward.h"
-#include "runtime/vm/net_inspect.h"
-#include "runtime/vm/net_redirect.h"
+#include "runtime/vm/network/net_forward.h"
+#include "runtime/vm/network/net_inspect.h"
+#include "runtime/vm/network/net_redirect.h"
 
 #define CHUNK 16384
 

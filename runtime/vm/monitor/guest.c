@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/guest.h"
+#include "runtime/vm/monitor/guest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,8 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "runtime/vm/accel/accel.h"
-#include "runtime/vm/loop.h"
-#include "runtime/vm/machine.h"
+#include "runtime/vm/monitor/loop.h"
+#include "runtime/vm/monitor/machine.h"
 #include "runtime/vm/virtio/blk.h"
 #include "runtime/vm/virtio/console.h"
 #include "runtime/vm/virtio/console_log.h"

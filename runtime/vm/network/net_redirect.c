@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/net_redirect.h"
+#include "runtime/vm/network/net_redirect.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/netlink.h"
-#include "runtime/vm/net_inspect.h"
+#include "runtime/vm/network/net_inspect.h"
 
 #define TUN "/dev/net/tun"
 #define VNET_HEADER_SIZE 12 /* virtio 1.2, 5.1.6: num_buffers is always there */

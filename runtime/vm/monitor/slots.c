@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/slots.h"
+#include "runtime/vm/monitor/slots.h"
 
 #include <errno.h>
 #include <linux/virtio_mmio.h>

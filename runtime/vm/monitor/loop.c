@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/loop.h"
+#include "runtime/vm/monitor/loop.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/confine.h"
+#include "runtime/vm/monitor/confine.h"
 
 #include <errno.h>
 #include <linux/audit.h>

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/vm/net_description.h"
+#include "runtime/vm/network/net_description.h"
 
 struct error;
 

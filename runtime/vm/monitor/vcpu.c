@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/vcpu.h"
+#include "runtime/vm/monitor/vcpu.h"
 
 #include <errno.h>
 #include <limits.h>

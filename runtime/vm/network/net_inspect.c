@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/net_inspect.h"
+#include "runtime/vm/network/net_inspect.h"
 
 #include <errno.h>
 #include <linux/if_addr.h>

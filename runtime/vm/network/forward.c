@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/forward.h"
+#include "runtime/vm/network/forward.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,9 +11,9 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/log.h"
-#include "runtime/vm/guest.h"
-#include "runtime/vm/loop.h"
-#include "runtime/vm/net_forward.h"
+#include "runtime/vm/monitor/guest.h"
+#include "runtime/vm/monitor/loop.h"
+#include "runtime/vm/network/net_forward.h"
 
 struct forward {
 	struct loop *loop;

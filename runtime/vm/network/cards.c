@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/cards.h"
+#include "runtime/vm/network/cards.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,11 +14,11 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/socket.h"
-#include "runtime/vm/forward.h"
+#include "runtime/vm/network/forward.h"
 #include "runtime/vm/growth.h"
-#include "runtime/vm/guest.h"
-#include "runtime/vm/loop.h"
-#include "runtime/vm/network.h"
+#include "runtime/vm/monitor/guest.h"
+#include "runtime/vm/monitor/loop.h"
+#include "runtime/vm/network/network.h"
 #include "runtime/vm/virtio/device.h"
 #include "runtime/vm/virtio/net.h"
 #include "runtime/vm/virtio/vhost_net.h"

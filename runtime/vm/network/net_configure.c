@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/net_configure.h"
+#include "runtime/vm/network/net_configure.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/netlink.h"
-#include "runtime/vm/net_inspect.h"
+#include "runtime/vm/network/net_inspect.h"
 
 static size_t ip_size(const struct net_ip *ip)
 {

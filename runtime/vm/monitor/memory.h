@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 
 struct error;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/memory.h"
+#include "runtime/vm/monitor/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/machine.h"
+#include "runtime/vm/monitor/machine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,11 +16,11 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "runtime/vm/boot/load.h"
-#include "runtime/vm/confine.h"
-#include "runtime/vm/loop.h"
-#include "runtime/vm/memory.h"
-#include "runtime/vm/slots.h"
-#include "runtime/vm/vcpu.h"
+#include "runtime/vm/monitor/confine.h"
+#include "runtime/vm/monitor/loop.h"
+#include "runtime/vm/monitor/memory.h"
+#include "runtime/vm/monitor/slots.h"
+#include "runtime/vm/monitor/vcpu.h"
 #include "runtime/vm/x86/cpuid.h"
 #include "runtime/vm/x86/firmware.h"
 #include "runtime/vm/x86/layout.h"

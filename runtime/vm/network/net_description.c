@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/net_description.h"
+#include "runtime/vm/network/net_description.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/guest_memory.h"
+#include "runtime/vm/monitor/guest_memory.h"
 
 #include <errno.h>
 #include <inttypes.h>
