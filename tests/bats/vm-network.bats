@@ -41,6 +41,18 @@ nothing_left='! ip -n $id link show | grep caisson && ! ip -n $id -d qdisc show 
 	like "$output" $'both\nclean$'
 }
 
+@test "a macvlan re-appears, and packets flow" {
+	program sh -c 'ip addr show eth0; ping -c 1 -W 5 10.1.3.1 && echo reached'
+	target 'modprobe macvlan && ip link add near type veth peer name far && ip addr add 10.1.3.1/24 dev far &&
+		ip link set far up && ip link set near up && ip link add link near name mv0 type macvlan mode bridge &&
+		ip link set mv0 address 02:00:00:00:00:09 && ip link set mv0 netns $id && ip -n $id link set mv0 name eth0 &&
+		ip -n $id addr add 10.1.3.2/24 dev eth0 && ip -n $id link set eth0 up &&
+		caisson run --bundle $bundle $id && '"$nothing_left"'echo clean'
+	like "$output" 'link/ether 02:00:00:00:00:09'
+	like "$output" 'inet 10\.1\.3\.2/24'
+	like "$output" $'reached\nclean$'
+}
+
 @test "the kernel moves the packets where the host has vhost-net" {
 	program sh -c 'ping -c 1 -W 5 10.1.2.1 && sleep 1 && ping6 -c 1 -W 5 fd00::1 && echo both'
 	target "$wire"'modprobe vhost_net && {
