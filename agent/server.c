@@ -52,7 +52,8 @@ static int listen_vsock(struct error *err)
 	_cleanup_close_ int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(fd, 64) < 0)
+		/* Beyond it connections are refused: many come while a process is made. */
+		listen(fd, SOMAXCONN) < 0)
 		return error_set(err, errno, "listen on vsock port %u", PROTOCOL_AGENT_PORT);
 	return take_fd(&fd);
 }
