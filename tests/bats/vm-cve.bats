@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # budget: 120 s
-# bats file_tags=machine
+# bats file_tags=machine,vm
 # The holes that other runtimes of virtual machines had, tried on this one by root in the guest, with
 # every capability. CVE-2020-27151 is in vm.bats, CVE-2025-24965 in cve.bats too, the decoder's side
 # of CVE-2026-47243 in tests/unit/test_fuse_server.c. Needs ISOLATION=vm.

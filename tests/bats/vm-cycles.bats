@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # budget: 420 s
-# bats file_tags=machine
+# bats file_tags=machine,vm
 # Lives of virtual machines, one after the other, in a network namespace that outlives them: nothing
 # is left of any. Needs ISOLATION=vm.
 load lib/common.bash

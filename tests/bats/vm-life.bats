@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # budget: 300 s
-# bats file_tags=machine
+# bats file_tags=machine,vm
 # A virtual machine's unlucky moments: an agent that is none, one that is lost, memory that ends, a
 # monitor that is killed or stopped at any time. The caller gets one line with the cause, and nothing
 # is left behind. Needs ISOLATION=vm.

@@ -3,7 +3,7 @@
 # budget: 180 s
 # Limits of a container in a virtual machine hold twice: in the guest as written, on the monitor's
 # cgroup with the overhead (64 MiB). The machine follows. Needs ISOLATION=vm.
-# bats file_tags=machine
+# bats file_tags=machine,vm
 load lib/common.bash
 
 test_setup() {
@@ -162,12 +162,12 @@ MiB=$((1 << 20))
 @test "events: an OOM kill in the guest is told of, while the container goes on and when it ends by it" {
 	resources '{"memory": {"limit": 16777216, "swap": 16777216}}'
 	program sh -c 'while [ ! -e /dev/shm/go ]; do sleep 0.1; done; tail -c 64m /dev/zero | wc -c >/dev/null; sleep 3'
-	target 'cd $bundle && caisson run -d $id && { caisson events --interval 500ms $id >log & } && sleep 1 &&
+	target 'cd $bundle && caisson run -d $id && { caisson events --interval 500ms $id >log & } && eventually test -s log &&
 		caisson exec $id touch /dev/shm/go && wait && grep -c "\"type\":\"oom\"" log; caisson delete $id'
 	is "$output" 1
 	resources '{"memory": {"limit": 33554432, "swap": 33554432}}'
 	program sh -c 'while [ ! -e /dev/shm/go ]; do sleep 0.1; done; exec tail -c 64m /dev/zero'
-	target 'cd $bundle && caisson run -d $id && { caisson events --interval 500ms $id >log & } && sleep 1 &&
+	target 'cd $bundle && caisson run -d $id && { caisson events --interval 500ms $id >log & } && eventually test -s log &&
 		caisson exec $id touch /dev/shm/go && wait && grep -c "\"type\":\"oom\"" log'
 	is "$output" 1
 }

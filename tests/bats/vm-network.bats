@@ -3,6 +3,7 @@
 # budget: 200 s
 # The network of a container in a virtual machine: what its network namespace has re-appears in the
 # guest. Only for vm: in namespaces there is nothing to copy.
+# bats file_tags=machine,vm
 load lib/common.bash
 
 test_setup() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# bats file_tags=machine
+# bats file_tags=machine,vm
 # budget: 90 s
 # A pod of the kubelet's whose handler is caisson-vm: its sandbox is a virtual machine with the pod's
 # network, its containers are refused until one machine can have several. Needs ISOLATION=vm.

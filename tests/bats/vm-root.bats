@@ -3,7 +3,7 @@
 # budget: 90 s
 # A root file system that is an image or a block device: the guest mounts it itself, from a disk.
 # Needs ISOLATION=vm.
-# bats file_tags=machine
+# bats file_tags=machine,vm
 
 # shellcheck disable=SC2016 # scripts are expanded in the target
 

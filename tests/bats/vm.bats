@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # budget: 240 s
 # What only a virtual machine has: its choice, its jail, its failures. Needs ISOLATION=vm.
-# bats file_tags=machine
+# bats file_tags=machine,vm
 load lib/common.bash
 
 test_setup() {
