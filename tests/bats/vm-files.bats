@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # budget: 60 s
 # The files of a container in a virtual machine: served by its monitor. Needs ISOLATION=vm.
-# bats file_tags=machine
+# bats file_tags=machine,vm
 
 # shellcheck disable=SC2016 # scripts are expanded in the target
 
