@@ -17,6 +17,7 @@ test_teardown() {
 }
 
 @test "what a caller rewrites in a bind is seen at once, in place and by another file of the name" {
+	own_rootfs
 	mount_at /etc/hosts bind "$bundle/hosts" bind,ro
 	mount_at /data bind "$bundle/data" bind,rw
 	# Between "ready" and the answer the guest asks the host for nothing else.
@@ -30,6 +31,7 @@ test_teardown() {
 }
 
 @test "what waits for a disk holds up nobody else" {
+	own_rootfs
 	mount_at /data bind "$bundle/m" bind,rw
 	target 'cd $bundle && mkdir m && truncate -s 16M image && mkfs.ext4 -q image && mount -o loop image m &&
 		touch m/1 m/2 m/3'

@@ -248,6 +248,7 @@ with_agent() {
 # ---- what was written
 
 @test "what was written through a mapping, which nobody told the kernel of, is there after kill KILL and delete --force, as in a namespace container" {
+	own_rootfs
 	mount_at /data bind "$bundle" bind,rw
 	program tool map-write /data/file
 	local way
