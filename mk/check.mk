@@ -47,11 +47,10 @@ check-vm-ci: check-tools guest-kernel
 	+@VM_FILES="$(VM_CI_FILES)" $(CHECK) vm
 
 # The files that say something about a virtual machine's container.
-# vm-boot.bats needs no container: `make check` runs it, on several processors.
 export VM_FILES ?= $(filter-out $(addprefix tests/bats/,cgroups.bats vm-boot.bats \
 	wrong-configs.bats limits.bats limits-callers.bats), \
 	$(wildcard tests/bats/*.bats))
-VM_CI_FILES := $(addprefix tests/bats/,vm.bats vm-network.bats lifecycle.bats \
+VM_CI_FILES := $(addprefix tests/bats/,vm.bats vm-boot.bats vm-network.bats lifecycle.bats \
 	process.bats exec.bats mounts.bats seccomp.bats cve.bats vm-cve.bats vm-life.bats \
 	vm-limits.bats vm-root.bats vm-files.bats vm-pod.bats)
 
