@@ -47,7 +47,7 @@ check-vm-ci: check-tools guest-kernel
 	+@VM_FILES="$(VM_CI_FILES)" $(CHECK) vm
 
 # The files that say something about a virtual machine's container.
-export VM_FILES ?= $(filter-out $(addprefix tests/bats/,cgroups.bats vm-boot.bats \
+export VM_FILES ?= $(filter-out $(addprefix tests/bats/,cgroups.bats \
 	wrong-configs.bats limits.bats limits-callers.bats), \
 	$(wildcard tests/bats/*.bats))
 VM_CI_FILES := $(addprefix tests/bats/,vm.bats vm-boot.bats vm-network.bats lifecycle.bats \
