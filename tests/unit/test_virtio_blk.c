@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The block device through its transport, over a temporary file, with both engines. */
+/* The block device through its transport, over a temporary file, with each engine. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
+#include <seccomp.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -433,6 +434,20 @@ static void test_image_must_be_a_file(void **state)
 	close(options.fd);
 }
 
+/* As in a container with Docker's profile, or with kernel.io_uring_disabled=2. */
+static int forbid_io_uring(void **state)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	(void)state;
+	assert_non_null(filter);
+	assert_int_equal(
+		seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(io_uring_setup), 0), 0);
+	assert_int_equal(seccomp_load(filter), 0);
+	seccomp_release(filter);
+	return 0;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -457,7 +472,8 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests_name("thread", tests, NULL, NULL);
 
-	/* Where the kernel forbids io_uring, BLK_ENGINE_AUTO is the thread once more. */
 	engine = BLK_ENGINE_AUTO;
-	return failed + cmocka_run_group_tests_name("io_uring", tests, NULL, NULL);
+	failed += cmocka_run_group_tests_name("io_uring", tests, NULL, NULL);
+	return failed +
+		cmocka_run_group_tests_name("without io_uring", tests, forbid_io_uring, NULL);
 }

@@ -78,10 +78,12 @@ int uring_init(struct uring *uring, unsigned int entries, const int *files, unsi
 	struct io_uring_params p = { .flags = IORING_SETUP_R_DISABLED };
 	int r;
 
-	*uring = (struct uring){ .entries = entries };
-	uring->fd = (int)syscall(SYS_io_uring_setup, entries, &p);
-	if (uring->fd < 0)
+	*uring = (struct uring){ 0 };
+	int fd = (int)syscall(SYS_io_uring_setup, entries, &p);
+	if (fd < 0)
 		return error_set(err, errno, "io_uring_setup");
+	uring->fd = fd;
+	uring->entries = entries;
 	if ((p.features & FEATURES) != FEATURES)
 		r = -EINVAL;
 	else
