@@ -16,7 +16,7 @@ struct growth {
 	struct growth_size size;		/* all but what the devices say */
 };
 
-int growth_new(struct loop *loop, struct guest *guest, const struct growth_size *booted,
+int growth_new(struct loop *loop, struct guest *guest, const struct vm_size *booted,
 	struct growth **ret, struct error *err)
 {
 	struct growth *growth = calloc(1, sizeof(*growth));
@@ -25,7 +25,7 @@ int growth_new(struct loop *loop, struct guest *guest, const struct growth_size 
 		return error_set(err, ENOMEM, "make a virtual machine");
 	growth->loop = loop;
 	growth->guest = guest;
-	growth->size = *booted;
+	growth->size.machine = *booted;
 	growth->size.plug_slot = growth->size.balloon_slot = -1;
 	*ret = growth;
 	return 0;
@@ -61,16 +61,16 @@ static int plug(struct growth *growth, uint64_t bytes, struct error *err)
 	struct virtio_device *device;
 	uint64_t address;
 
-	if (bytes > growth->size.spare)
+	if (bytes > growth->size.machine.spare)
 		return error_say(err, ERANGE,
 			"the virtual machine has room for %llu MiB more memory at most",
-			(unsigned long long)(growth->size.spare >> 20));
+			(unsigned long long)(growth->size.machine.spare >> 20));
 	if (growth->memory == NULL && bytes > 0) {
 		int status = guest_open_spare(growth->guest, &address, err);
 
 		if (status >= 0)
 			status = virtio_mem_new(growth->loop, guest_memory_of(growth->guest),
-				address, growth->size.spare, &device, err);
+				address, growth->size.machine.spare, &device, err);
 		if (status >= 0)
 			status = attach(
 				growth, device, &growth->memory, &growth->size.plug_slot, err);
@@ -105,11 +105,11 @@ static int hold(struct growth *growth, uint64_t bytes, struct error *err)
 
 static int add_cpus(struct growth *growth, unsigned int cpus, struct error *err)
 {
-	if (cpus <= growth->size.cpus)
+	if (cpus <= growth->size.machine.cpus)
 		return 0;
-	int status = guest_add_cpus(growth->guest, cpus - growth->size.cpus, err);
+	int status = guest_add_cpus(growth->guest, cpus - growth->size.machine.cpus, err);
 	if (status >= 0)
-		growth->size.cpus = cpus;
+		growth->size.machine.cpus = cpus;
 	return status;
 }
 

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "lib/error.h"
+#include "runtime/vm/size.h"
 
 struct growth;
 struct guest;
@@ -22,12 +23,10 @@ struct loop;
 
 /* Bytes; slots are the N of virtio-mmio.N, negative as long as there is no such device. */
 struct growth_size {
-	uint64_t memory;	       /* that the guest was booted with */
-	uint64_t spare;		       /* that can be plugged at most */
+	struct vm_size machine; /* what the guest was booted with, but for cpus: it has them now */
 	uint64_t plugged, plug_target; /* what the guest has by now, and what it is to have */
 	uint64_t held, hold_target;    /* the same of the balloon */
 	int plug_slot, balloon_slot;
-	unsigned int cpus, cpus_max;
 };
 
 /* A message on the monitor's socket (cards.h). */
@@ -45,8 +44,8 @@ struct growth_answer {
 
 #define GROWTH_WORD "growth"
 
-/* Of a guest that was booted with this much. `ret` is given back by growth_free(). */
-int growth_new(struct loop *loop, struct guest *guest, const struct growth_size *booted,
+/* Of a guest that was booted with `booted`. `ret` is given back by growth_free(). */
+int growth_new(struct loop *loop, struct guest *guest, const struct vm_size *booted,
 	struct growth **ret, struct error *err);
 void growth_free(struct growth *growth);
 

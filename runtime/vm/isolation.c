@@ -270,7 +270,6 @@ static int apply_host_part(struct container_init *init, struct error *err)
 static int become(struct container_init *init, struct error *err)
 {
 	struct vm_container *vm = init->isolation_data;
-	const struct vm_size size = vm_size(init->config, init->runtime->vm);
 	_cleanup_free_ char *parameters = NULL;
 
 	if (append_parameters(&parameters, &init->runtime->vm->kernel_parameters) < 0)
@@ -283,18 +282,11 @@ static int become(struct container_init *init, struct error *err)
 		.log = vm->log,
 		.image = vm->image,
 		.vsock = vm->vsock,
-		.memory = size.memory,
-		.memory_spare = size.spare,
-		.cpus = size.cpus,
-		.cpus_max = size.cpus_max,
+		.size = vm_size(init->config, init->runtime->vm),
 		.exports = vm->exports,
 		.n_exports = vm->split.n_exports,
 		.timeout = (int)init->runtime->vm->timeout * 1000,
 	};
-	const struct growth_size booted = { .memory = size.memory,
-		.spare = size.spare,
-		.cpus = size.cpus,
-		.cpus_max = size.cpus_max };
 	int status = loop_new(&vm->loop, err);
 
 	if (status == 0)
@@ -304,7 +296,7 @@ static int become(struct container_init *init, struct error *err)
 	if (status == 0)
 		status = guest_boot(vm->loop, &options, &vm->guest, err);
 	if (status == 0)
-		status = growth_new(vm->loop, vm->guest, &booted, &vm->growth, err);
+		status = growth_new(vm->loop, vm->guest, &options.size, &vm->growth, err);
 	if (status == 0)
 		status = cards_new(
 			vm->loop, vm->guest, vm->growth, vm->cards_socket, &vm->cards, err);

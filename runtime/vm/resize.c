@@ -139,7 +139,7 @@ static int check_available(struct container *container, const struct growth_size
 	uint64_t wanted, struct error *err)
 {
 	uint64_t available;
-	int status = tell_agent(container, now, now->cpus, &available, err);
+	int status = tell_agent(container, now, now->machine.cpus, &available, err);
 
 	if (status < 0)
 		return status;
@@ -155,7 +155,7 @@ static int shrink(struct container *container, uint64_t plug, uint64_t memory, u
 	const struct growth_size *now, struct error *err)
 {
 	struct growth_size size = *now;
-	uint64_t has = now->memory + now->plug_target - now->hold_target;
+	uint64_t has = now->machine.memory + now->plug_target - now->hold_target;
 	int status = check_available(container, now, has - memory, err);
 
 	if (status == 0 && plug < now->plug_target) {
@@ -164,7 +164,7 @@ static int shrink(struct container *container, uint64_t plug, uint64_t memory, u
 			status = settle(container, &size, err);
 	}
 	/* What is in use cannot be unplugged: from here on it is the balloon's to hold. */
-	uint64_t all = size.memory + size.plugged;
+	uint64_t all = size.machine.memory + size.plugged;
 	uint64_t hold = all > memory ? all - memory : 0;
 	if (status == 0)
 		status = set(container, size.plugged, hold, cpus, err);
@@ -182,17 +182,17 @@ static int shrink(struct container *container, uint64_t plug, uint64_t memory, u
 /* How far the machine can go at all is known before anything is changed. */
 static int check(const struct growth_size *now, uint64_t memory, struct error *err)
 {
-	if (memory <= now->memory + now->spare)
+	if (memory <= now->machine.memory + now->machine.spare)
 		return 0;
-	if (now->spare == 0)
+	if (now->machine.spare == 0)
 		return error_say(err, ERANGE,
 			"the virtual machine was made for %llu MiB, and not to grow "
 			"(vm.hwConfig, or the settings' vm.memory_max): %llu MiB are wanted",
-			MIB(now->memory), MIB(memory));
+			MIB(now->machine.memory), MIB(memory));
 	return error_say(err, ERANGE,
 		"the virtual machine was made for at most %llu MiB (the settings' vm.memory_max): "
 		"%llu MiB are wanted",
-		MIB(now->memory + now->spare), MIB(memory));
+		MIB(now->machine.memory + now->machine.spare), MIB(memory));
 }
 
 int vm_resize(struct container *container, uint64_t memory, unsigned int cpus,
@@ -205,13 +205,13 @@ int vm_resize(struct container *container, uint64_t memory, unsigned int cpus,
 	*ret_before = (struct vm_size_before){ 0 };
 	if (status < 0)
 		return status;
-	uint64_t has = now.memory + now.plug_target - now.hold_target;
+	uint64_t has = now.machine.memory + now.plug_target - now.hold_target;
 	if (memory == 0)
 		memory = has;
 	/* Processors beyond those that were declared are no error: a quota is a limit. */
-	if (cpus > now.cpus_max)
-		cpus = now.cpus_max;
-	if (memory == has && cpus <= now.cpus)
+	if (cpus > now.machine.cpus_max)
+		cpus = now.machine.cpus_max;
+	if (memory == has && cpus <= now.machine.cpus)
 		return 0;
 	status = check(&now, memory, err);
 	if (status < 0)
@@ -219,10 +219,10 @@ int vm_resize(struct container *container, uint64_t memory, unsigned int cpus,
 	*ret_before = (struct vm_size_before){
 		.plug = now.plug_target, .hold = now.hold_target, .changed = true
 	};
-	uint64_t plug = memory > now.memory ? memory - now.memory : 0;
-	uint64_t hold = memory < now.memory ? now.memory - memory : 0;
-	if (cpus < now.cpus)
-		cpus = now.cpus;
+	uint64_t plug = memory > now.machine.memory ? memory - now.machine.memory : 0;
+	uint64_t hold = memory < now.machine.memory ? now.machine.memory - memory : 0;
+	if (cpus < now.machine.cpus)
+		cpus = now.machine.cpus;
 	status = memory < has ? shrink(container, plug, memory, cpus, &now, err)
 			      : grow(container, plug, hold, cpus, err);
 	return status < 0 ? error_prefix(err, "memory of the virtual machine") : 0;

@@ -241,10 +241,10 @@ static int build(struct guest *guest, const struct guest_options *options, struc
 {
 	const struct machine_options machine = {
 		.kvm = options->kvm,
-		.memory = (options->memory + MEMORY_UNIT - 1) / MEMORY_UNIT * MEMORY_UNIT,
-		.memory_spare = options->memory_spare / MEMORY_UNIT * MEMORY_UNIT,
-		.cpus = options->cpus,
-		.cpus_max = options->cpus_max,
+		.memory = (options->size.memory + MEMORY_UNIT - 1) / MEMORY_UNIT * MEMORY_UNIT,
+		.memory_spare = options->size.spare / MEMORY_UNIT * MEMORY_UNIT,
+		.cpus = options->size.cpus,
+		.cpus_max = options->size.cpus_max,
 		.spare_slots = SPARE_SLOTS,
 		.large_pages = true,
 		.serial = -EBADF,

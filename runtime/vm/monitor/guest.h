@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/vm/size.h"
+
 struct error;
 struct guest;
 struct guest_memory;
@@ -26,10 +28,8 @@ struct guest_options {
 	int kvm, kernel, initrd; /* the caller's */
 	int log;		 /* where the guest's console goes, the caller's */
 	int image;		 /* a disk, read-only, or negative; the caller's */
-	int vsock;	 /* a listening Unix socket for other processes' connections; taken over */
-	uint64_t memory; /* bytes, rounded up to 2 MiB */
-	uint64_t memory_spare; /* bytes that may come later (guest_open_spare()), likewise */
-	unsigned int cpus, cpus_max;
+	int vsock; /* a listening Unix socket for other processes' connections; taken over */
+	struct vm_size size;	       /* memory is rounded up to 2 MiB */
 	const char *kernel_parameters; /* more of the command line, or NULL */
 	const struct guest_export *exports;
 	size_t n_exports;
