@@ -48,6 +48,27 @@ static int check_pod(const struct oci_config *config, struct error *err)
 	return 0;
 }
 
+/* A container's own data chooses no file of the host's (CVE-2020-27151). */
+static int check_files(
+	const struct oci_vm *vm, const struct settings_vm *settings, struct error *err)
+{
+	const char *kernel = vm_kernel_path(settings);
+
+	if (settings->container_paths)
+		return 0;
+	if (vm->kernel_path != NULL && strcmp(vm->kernel_path, kernel) != 0)
+		return error_say(err, ENOTSUP,
+			"vm.kernel.path: %s is not the kernel that the settings name (%s): only "
+			"they choose one, unless their vm.container_paths allows it",
+			vm->kernel_path, kernel);
+	if (vm->kernel_initrd != NULL)
+		return error_say(err, ENOTSUP,
+			"vm.kernel.initrd: %s: only the settings choose what the guest boots "
+			"from (vm.initrd), unless their vm.container_paths allows it",
+			vm->kernel_initrd);
+	return 0;
+}
+
 /* config.json's vm object (config-vm.md): what it may say here, and what nobody can honour. */
 static int check_vm_object(const struct container_init *init, struct error *err)
 {
@@ -65,16 +86,7 @@ static int check_vm_object(const struct container_init *init, struct error *err)
 		return error_say(err, ENOTSUP,
 			"vm.hwConfig: only vcpus and memory can be chosen: a guest gets no "
 			"hardware of the host's");
-	/* A container's own data chooses no file of the host's (CVE-2020-27151). */
-	const char *used = vm_kernel_path(init->runtime->vm);
-	bool other_kernel = vm->kernel_path != NULL && strcmp(vm->kernel_path, used) != 0;
-	if ((other_kernel || vm->kernel_initrd != NULL) && !init->runtime->vm->container_paths)
-		return error_say(err, ENOTSUP,
-			"vm.kernel.path: %s is not the kernel that the settings name (%s): only "
-			"they "
-			"choose one, unless their vm.container_paths allows it",
-			other_kernel ? vm->kernel_path : vm->kernel_initrd, used);
-	return 0;
+	return check_files(vm, init->runtime->vm, err);
 }
 
 struct settings_vm vm_asked_files(const struct container_init *init)

@@ -143,7 +143,8 @@ one_line() {
 	refused 'vm.kernel.path'
 	config '.vm = {kernel: {path: "/tmp/t/guest/vmlinux", initrd: "/etc/passwd"}}'
 	try caisson run "$id"
-	refused 'vm.kernel'
+	refused 'vm.kernel.initrd: /etc/passwd'
+	one_line
 }
 
 @test "the vm object: the size is honoured, what nobody can honour is refused" {
