@@ -86,6 +86,11 @@ static int check_vm_object(const struct container_init *init, struct error *err)
 		return error_say(err, ENOTSUP,
 			"vm.hwConfig: only vcpus and memory can be chosen: a guest gets no "
 			"hardware of the host's");
+	/* Nor does a container's own data choose what the guest's kernel leaves out. */
+	if (vm->kernel_parameters.count > 0)
+		return error_say(err, ENOTSUP,
+			"vm.kernel.parameters: only the settings choose them "
+			"(vm.kernel_parameters): remove them from config.json");
 	return check_files(vm, init->runtime->vm, err);
 }
 

@@ -12,7 +12,8 @@ struct settings_vm;
 
 /*
  * 0, or -ENOTSUP with the field and the reason: files of the host's that only the settings may name
- * (CVE-2020-27151), hardware that nobody passes through, a container of a pod.
+ * (CVE-2020-27151), parameters of the guest's kernel, hardware that nobody passes through, a
+ * container of a pod.
  */
 int vm_check_asked(const struct container_init *init, struct error *err);
 

@@ -137,7 +137,7 @@ one_line() {
 	one_line
 }
 
-@test "CVE-2020-27151: config.json names no kernel and no agent of the host's" {
+@test "CVE-2020-27151: config.json names no kernel and no agent of the host's, and no parameters" {
 	config '.vm = {kernel: {path: "/etc/passwd"}}'
 	try caisson run "$id"
 	refused 'vm.kernel.path'
@@ -145,6 +145,12 @@ one_line() {
 	try caisson run "$id"
 	refused 'vm.kernel.initrd: /etc/passwd'
 	one_line
+	config '.vm = {kernel: {path: "/tmp/t/guest/vmlinux", parameters: ["nosmep"]}}'
+	try caisson run "$id"
+	refused 'vm.kernel.parameters'
+	one_line
+	with_settings '.vm.container_paths = true' --isolation vm run "$id"
+	refused 'vm.kernel.parameters'
 }
 
 @test "the vm object: the size is honoured, what nobody can honour is refused" {
