@@ -194,9 +194,7 @@ static int prepare_rootfs(struct creation *creation, struct error *err)
 		.no_pivot = init->options->no_pivot,
 		.cgroup_path = creation->cgroup.path,
 		.notify_socket_directory = notify,
-		.keep_binds = init->isolation->own_kernel,
-		.no_devices = init->isolation->own_kernel,
-		.image_root = init->isolation->own_kernel,
+		.own_kernel = init->isolation->own_kernel,
 	};
 	return rootfs_prepare(&options, &init->rootfs, err);
 }

@@ -165,7 +165,7 @@ static int prepare_bind(const struct rootfs_options *options, struct mount_plan 
 	 * What is exported is opened here: in a user namespace's copy of the host's mounts the
 	 * kernel shows nothing that lies below one, and no time of access can be changed.
 	 */
-	if (options->user_namespace && !options->keep_binds && plan->user_namespace < 0 &&
+	if (options->user_namespace && !options->own_kernel && plan->user_namespace < 0 &&
 		host_access_as_container_root(&options->config->linux, plan->source))
 		return 0;
 	r = bind_source_open(plan->source, &plan->options, propagation, plan->user_namespace,
@@ -208,7 +208,7 @@ int mount_plan_prepare(const struct rootfs_options *options, const struct oci_mo
 	ret->destination = path_clean(mount->destination);
 	if (ret->destination == NULL)
 		return error_set(err, ENOMEM, "mounts");
-	if (options->keep_binds)
+	if (options->own_kernel)
 		keep_bindable(&ret->options);
 	r = check(ret, err);
 	if (r >= 0 && ret->options.bind && !ret->options.remount)
@@ -436,7 +436,7 @@ static int execute_filesystem(
 	if (r < 0)
 		return r;
 	tree = open_filesystem(plan, options, &with, err);
-	if (tree < 0 && options->no_devices && is_kernels(plan)) {
+	if (tree < 0 && options->own_kernel && is_kernels(plan)) {
 		log_debug("mounts[%zu] (%s): not mounted on the host: %s", plan->index,
 			plan->destination, err->message);
 		*err = ERROR_INIT;
@@ -467,7 +467,7 @@ int mount_plan_execute(
 	if (plan->options.remount)
 		r = execute_remount(plan, root, err);
 	else if (plan->options.bind)
-		r = execute_bind(plan, options->keep_binds, root, err);
+		r = execute_bind(plan, options->own_kernel, root, err);
 	else
 		r = execute_filesystem(plan, options, root, err);
 	return r < 0 ? prefix_error(err, plan) : 0;

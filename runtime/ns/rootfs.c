@@ -186,7 +186,7 @@ static int check_root(struct rootfs *rootfs, struct error *err)
 
 	if (stat(rootfs->path, &st) < 0)
 		return error_set(err, errno, "root.path: open %s", rootfs->path);
-	if (rootfs->options.image_root && is_image(st.st_mode))
+	if (rootfs->options.own_kernel && is_image(st.st_mode))
 		return open_image(rootfs, err);
 	if (is_image(st.st_mode))
 		return error_say(err, ENOTDIR,
@@ -374,7 +374,7 @@ static int make_devices(const struct rootfs *rootfs, struct error *err)
 
 	if (rootfs->host_dev)
 		return 0;
-	if (rootfs->options.no_devices)
+	if (rootfs->options.own_kernel)
 		wanted.n_devices = 0;
 	int r = devices_make(rootfs->root, &wanted, rootfs->options.user_namespace, err);
 	return r < 0 ? r : devices_make_links(rootfs->root, err);

@@ -27,12 +27,12 @@ struct rootfs_options {
 	const char *cgroup_path; /* below the cgroup2 mount: what a cgroup mount shows without a
 				    cgroup namespace */
 	const char *notify_socket_directory; /* host directory to appear at /run/notify, or NULL */
-	bool keep_binds;		     /* for rootfs_export() */
-	/* The program's devices are another kernel's: none of the configuration's are made here. */
-	bool no_devices;
-	/* root.path may be a file or block device that holds a file system for another kernel:
-	 * here the root is an empty tmpfs then. */
-	bool image_root;
+	/*
+	 * The program runs under another kernel: binds are kept for rootfs_export(), none of the
+	 * configuration's devices is made here, and root.path may be a file or block device that
+	 * holds a file system for that kernel: here the root is an empty tmpfs then.
+	 */
+	bool own_kernel;
 };
 
 struct rootfs;
@@ -87,7 +87,7 @@ int rootfs_take_procfs(struct rootfs *rootfs);
  * A detached tree of the root file system (without what is mounted in it), or of the bind mount
  * `mount` (its index in config.json's mounts) as it was mounted, whatever covers it now; of one
  * with slave propagation the mount itself, in which mounts of the host go on appearing. Between
- * rootfs_mount() and rootfs_enter(), with options->keep_binds. Returns its fd, the caller's;
+ * rootfs_mount() and rootfs_enter(), with options->own_kernel. Returns its fd, the caller's;
  * -ENOENT for a mount that is no bind.
  */
 int rootfs_export(const struct rootfs *rootfs, size_t mount, struct error *err);
