@@ -46,7 +46,7 @@ check-install: all
 
 # Where the program looks for its helpers, the guest's kernel and agent. It is compiled in: another
 # PREFIX compiles these files anew.
-PATH_OBJECTS := $(addprefix $(BUILD)/obj/,runtime/vm/asked.o runtime/vm/isolation.o \
+PATH_OBJECTS := $(addprefix $(BUILD)/obj/,runtime/vm/plan/asked.o runtime/vm/isolation.o \
 	cmd/doctor_vm.o \
 	runtime/cgroup/systemd.o)
 

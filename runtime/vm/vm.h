@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the vm isolation share: names in a container's state directory, bounds. */
+/*
+ * What the parts of the vm isolation share: names in a container's state directory, bounds, and
+ * what isolation.c puts into its table. A container has three sides here: the process that stands
+ * for it (stand_in/, and in the same process the machine: monitor/ and what is below it), whoever
+ * asks something of it later (caller/), and what both derive from its configuration (plan/).
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -25,45 +30,45 @@ struct settings_vm;
 #define VM_KILL_TIMEOUT_MS 2000 /* how long kill KILL waits for the guest's written data */
 #define VM_EXIT_LOST 255	/* the guest ended before the program did */
 
-/* exec.c: a further process, a stand-in without a monitor. */
+/* stand_in/exec.c: a further process, a stand-in without a monitor. */
 int vm_exec_prepare(struct container_process *process, struct error *err);
 int vm_exec_run(struct container_process *process, struct error *err);
 void vm_exec_free(struct container_process *process);
 
-/* start.c: the interfaces of the container's network namespace become the guest's. */
+/* caller/start.c: the interfaces of the container's network namespace become the guest's. */
 int vm_start(struct container *container, struct error *err);
 int vm_release(struct container *container, struct error *err);
 
-/* kill.c: signals reach the stand-in; SIGKILL lets the guest write its data first. */
+/* caller/kill.c: signals reach the stand-in; SIGKILL lets the guest write its data first. */
 int vm_kill(struct container *container, int signal, bool all, struct error *err);
 
-/* update.c: the guest's limits, and the host's where they are not the guest's alone. */
+/* caller/update.c: the guest's limits, and the host's where they are not the guest's alone. */
 int vm_update(
 	struct container *container, const struct oci_resources *resources, struct error *err);
 
-/* inspect.c: what the guest's kernel knows (container.h). */
+/* caller/inspect.c: what the guest's kernel knows (container.h). */
 int vm_process_table(
 	struct container *container, struct container_process_table *ret, struct error *err);
 int vm_write_guest_stats(struct container *container, const char *key, struct json_writer *writer);
 int64_t vm_guest_oom_kills(struct container *container);
 
-/* inspect.c: the agent reported the end of memory (isolation.h). */
+/* caller/inspect.c: the agent reported the end of memory (isolation.h). */
 bool vm_oom_killed(const struct container *container, uint64_t *ret_limit);
 
-/* resume.c: the guest's clock goes on where the host's is by now. */
+/* caller/resume.c: the guest's clock goes on where the host's is by now. */
 int vm_resume(struct container *container, struct error *err);
 
 /*
- * connect.c: sends the request in `writer` (all but its end written) with `n_bytes` bytes on a
- * connection of its own, and waits at most `timeout` ms for the answer, which the caller frees with
- * protocol_message_free(). The agent's error is the caller's.
+ * caller/connect.c: sends the request in `writer` (all but its end written) with `n_bytes` bytes on
+ * a connection of its own, and waits at most `timeout` ms for the answer, which the caller frees
+ * with protocol_message_free(). The agent's error is the caller's.
  */
 int vm_request(struct container *container, struct json_writer *writer, const void *bytes,
 	size_t n_bytes, int timeout, struct protocol_message *ret, struct error *err);
 
 /*
- * connect.c: a connection to the agent from any process that may open the state directory `dir`,
- * for which the monitor is waited at most `timeout` ms.
+ * caller/connect.c: a connection to the agent from any process that may open the state directory
+ * `dir`, for which the monitor is waited at most `timeout` ms.
  */
 int vm_connect(int dir, int timeout, struct error *err);
 

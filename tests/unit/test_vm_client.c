@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The host's end of a control connection: each answer is for the request that it answers. */
-#include "runtime/vm/client.h"
+#include "runtime/vm/stand_in/client.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/size.h"
+#include "runtime/vm/plan/size.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

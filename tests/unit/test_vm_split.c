@@ -3,7 +3,7 @@
  * Who applies what of a config.json: the test has a row for every field of the specification, as
  * docs/vm.md has one. What the guest's agent gets is read back as JSON.
  */
-#include "runtime/vm/split.h"
+#include "runtime/vm/plan/split.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@
 #include "lib/json.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
-#include "runtime/vm/split_resources.h"
+#include "runtime/vm/plan/split_resources.h"
 
 #define TEXT_MAX 16384
 #define PART_MAX 1024

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/vm/size.h"
+#include "runtime/vm/plan/size.h"
 
 struct error;
 struct guest;

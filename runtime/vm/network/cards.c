@@ -15,7 +15,7 @@
 #include "lib/log.h"
 #include "lib/socket.h"
 #include "runtime/vm/network/forward.h"
-#include "runtime/vm/growth.h"
+#include "runtime/vm/monitor/growth.h"
 #include "runtime/vm/monitor/guest.h"
 #include "runtime/vm/monitor/loop.h"
 #include "runtime/vm/network/network.h"

@@ -26,9 +26,9 @@
 #include "runtime/cgroup/resources.h"
 #include "runtime/container.h"
 #include "runtime/runtime.h"
-#include "runtime/vm/resize.h"
-#include "runtime/vm/size.h"
-#include "runtime/vm/split_resources.h"
+#include "runtime/vm/caller/resize.h"
+#include "runtime/vm/plan/size.h"
+#include "runtime/vm/plan/split_resources.h"
 
 #define UPDATE_TIMEOUT_MS 30000 /* a guest that has to swap or to kill takes its time */
 

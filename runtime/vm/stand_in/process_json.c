@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/process_json.h"
+#include "runtime/vm/stand_in/process_json.h"
 
 #include <errno.h>
 #include <stdint.h>

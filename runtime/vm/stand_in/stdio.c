@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/stdio.h"
+#include "runtime/vm/stand_in/stdio.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/resize.h"
+#include "runtime/vm/caller/resize.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 #include "lib/socket.h"
 #include "runtime/container.h"
 #include "runtime/vm/network/cards.h"
-#include "runtime/vm/growth.h"
+#include "runtime/vm/monitor/growth.h"
 #include "runtime/vm/vm.h"
 
 #define POLL_MS 20

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/split_resources.h"
+#include "runtime/vm/plan/split_resources.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/split.h"
+#include "runtime/vm/plan/split.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@
 #include "lib/json_write.h"
 #include "lib/log.h"
 #include "runtime/ns/mount_options.h"
-#include "runtime/vm/split_resources.h"
+#include "runtime/vm/plan/split_resources.h"
 
 /* Members that only the host acts on: they do not reach the guest. */
 static const char *const host_members[] = { "root", "mounts", "hooks", "linux", "process", "vm",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/stand_in.h"
+#include "runtime/vm/stand_in/stand_in.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +19,9 @@
 #include "lib/log.h"
 #include "runtime/notify.h"
 #include "runtime/ns/seccomp.h"
-#include "runtime/vm/client.h"
+#include "runtime/vm/stand_in/client.h"
 #include "runtime/vm/monitor/loop.h"
-#include "runtime/vm/stdio.h"
+#include "runtime/vm/stand_in/stdio.h"
 
 /* A process that left others behind with its stdout is not waited for longer (docs/). */
 #define DRAIN_NS (2 * UINT64_C(1000000000))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/growth.h"
+#include "runtime/vm/monitor/growth.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/asked.h"
+#include "runtime/vm/plan/asked.h"
 
 #include <errno.h>
 #include <stdbool.h>

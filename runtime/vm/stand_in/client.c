@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/client.h"
+#include "runtime/vm/stand_in/client.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 #include "lib/error.h"
-#include "runtime/vm/size.h"
+#include "runtime/vm/plan/size.h"
 
 struct growth;
 struct guest;

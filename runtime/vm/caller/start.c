@@ -23,7 +23,7 @@
 #include "runtime/container.h"
 #include "runtime/vm/network/cards.h"
 #include "runtime/vm/network/network.h"
-#include "runtime/vm/size.h"
+#include "runtime/vm/plan/size.h"
 #include "runtime/vm/vm.h"
 
 #define QUEUES_MAX 4 /* more do not make a card faster, and each is a thread */

@@ -12,10 +12,10 @@
 #include "lib/log.h"
 #include "runtime/vm/monitor/confine.h"
 #include "runtime/vm/monitor/loop.h"
-#include "runtime/vm/process_json.h"
-#include "runtime/vm/split.h"
-#include "runtime/vm/stand_in.h"
-#include "runtime/vm/stdio.h"
+#include "runtime/vm/stand_in/process_json.h"
+#include "runtime/vm/plan/split.h"
+#include "runtime/vm/stand_in/stand_in.h"
+#include "runtime/vm/stand_in/stdio.h"
 #include "runtime/vm/vm.h"
 
 #define CONNECTIONS (1 + STDIO_STREAMS)
