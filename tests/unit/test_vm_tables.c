@@ -10,8 +10,8 @@
 #include <errno.h>
 
 #include "lib/error.h"
-#include "runtime/vm/monitor/guest_memory.h"
 #include "runtime/vm/boot/load.h"
+#include "runtime/vm/monitor/guest_memory.h"
 #include "runtime/vm/x86/acpi.h"
 #include "runtime/vm/x86/aml.h"
 #include "runtime/vm/x86/boot_params.h"

@@ -15,8 +15,8 @@
 #include "lib/log.h"
 #include "lib/socket.h"
 #include "runtime/container.h"
-#include "runtime/vm/network/cards.h"
 #include "runtime/vm/monitor/growth.h"
+#include "runtime/vm/network/cards.h"
 #include "runtime/vm/vm.h"
 
 #define POLL_MS 20

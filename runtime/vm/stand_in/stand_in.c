@@ -19,8 +19,8 @@
 #include "lib/log.h"
 #include "runtime/notify.h"
 #include "runtime/ns/seccomp.h"
-#include "runtime/vm/stand_in/client.h"
 #include "runtime/vm/monitor/loop.h"
+#include "runtime/vm/stand_in/client.h"
 #include "runtime/vm/stand_in/stdio.h"
 
 /* A process that left others behind with its stdout is not waited for longer (docs/). */
