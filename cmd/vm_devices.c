@@ -208,7 +208,7 @@ static int attach(struct machine *machine, struct virtio_device *device, struct 
 static int attach_console(const struct vm_files *files, struct loop *loop, struct machine *machine,
 	struct vm_console *console, struct error *err)
 {
-	int r = console_log_new(loop, files->console, CONSOLE_BUFFER, &console->log, err);
+	int r = console_log_new(loop, files->console, CONSOLE_BUFFER, 0, &console->log, err);
 
 	if (r >= 0)
 		r = virtio_console_new(loop, machine_memory(machine), on_console_output, console,

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_console.h>
+#include <stdio.h>
+#include <sys/stat.h>
 
 #include "runtime/vm/virtio/console.h"
 #include "runtime/vm/virtio/console_log.h"
@@ -166,7 +168,7 @@ static void test_log_never_blocks_and_says_what_is_lost(void **state)
 	(void)state;
 	assert_int_equal(loop_new(&loop.loop, NULL), 0);
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
-	assert_int_equal(console_log_new(loop.loop, pipe_fds[1], 16384, &log, NULL), 0);
+	assert_int_equal(console_log_new(loop.loop, pipe_fds[1], 16384, 0, &log, NULL), 0);
 	loop_thread_start(&loop);
 	/* Nobody reads: 64 KiB of pipe and 16 KiB of buffer take what they can. */
 	for (int i = 0; i < 1000; i++)
@@ -191,6 +193,43 @@ static void test_log_never_blocks_and_says_what_is_lost(void **state)
 	free(back);
 }
 
+/* The state directory is in memory: a guest that writes without end must not fill it. */
+static void test_log_file_is_bounded_and_keeps_the_last_words(void **state)
+{
+	struct console_log *log;
+	FILE *file = tmpfile();
+	char back[16384], line[32];
+	size_t largest = 0;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(file);
+	assert_int_equal(fcntl(fileno(file), F_SETFL, O_APPEND), 0);
+	assert_int_equal(loop_new(&loop.loop, NULL), 0);
+	assert_int_equal(console_log_new(loop.loop, fileno(file), 4096, 16384, &log, NULL), 0);
+	for (int i = 0; i < 100000; i++) {
+		int n = snprintf(line, sizeof(line), "line %d\n", i);
+
+		console_log_write(line, (size_t)n, log);
+		assert_int_equal(fstat(fileno(file), &st), 0);
+		if ((size_t)st.st_size > largest)
+			largest = (size_t)st.st_size;
+	}
+	assert_in_range(largest, 16384 - sizeof(line), 16384);
+	console_log_write("Kernel panic\n", 13, log);
+	console_log_free(log, 100);
+	memset(back, 0, sizeof(back));
+	assert_true(pread(fileno(file), back, sizeof(back) - 1, 0) > 2048);
+	assert_true(strstr(back, "bytes of the guest's console dropped]\n") < back + 50);
+	assert_string_equal(strstr(back, "line 99998\n"), "line 99998\nline 99999\nKernel panic\n");
+	/* Nothing is missing between what was kept and the end. */
+	int expected = atoi(strstr(back, "\nline ") + 6);
+	for (char *at = strstr(back, "\nline "); at != NULL; at = strstr(at + 1, "\nline "))
+		assert_int_equal(atoi(at + 6), expected++);
+	fclose(file);
+	loop_free(loop.loop);
+}
+
 int main(void)
 {
 #define CONSOLE(name) cmocka_unit_test_setup_teardown(name, set_up_console, tear_down)
@@ -201,6 +240,7 @@ int main(void)
 		CONSOLE(test_resize),
 		cmocka_unit_test_setup_teardown(test_random_bytes, set_up_rng, tear_down),
 		cmocka_unit_test(test_log_never_blocks_and_says_what_is_lost),
+		cmocka_unit_test(test_log_file_is_bounded_and_keeps_the_last_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

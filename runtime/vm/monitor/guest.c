@@ -29,6 +29,7 @@
 #include "runtime/vm/vm.h"
 
 #define LOG_CAPACITY (64 << 10)
+#define LOG_FILE_MAX (256 << 10)
 #define LINE_MAX_LENGTH 256
 #define PANIC "Kernel panic - not syncing"
 #define AGENT "caisson-agent: "
@@ -167,7 +168,8 @@ const struct guest_memory *guest_memory_of(const struct guest *guest)
 static int attach_console(struct guest *guest, int log, struct error *err)
 {
 	struct virtio_device *device;
-	int status = console_log_new(guest->loop, log, LOG_CAPACITY, &guest->log, err);
+	int status = console_log_new(
+		guest->loop, log, LOG_CAPACITY, LOG_FILE_MAX, &guest->log, err);
 
 	if (status >= 0)
 		status = virtio_console_new(guest->loop, machine_memory(guest->machine), on_console,

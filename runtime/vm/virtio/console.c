@@ -60,6 +60,7 @@ static void receive(struct console *console)
 	struct virtqueue *queue = &console->device.queues[RECEIVE];
 	struct iovec iov[QUEUE_SIZE + VIRTQUEUE_IOV_SPARE];
 	struct virtqueue_element element = { .iov = iov, .capacity = sizeof(iov) / sizeof(iov[0]) };
+	unsigned int turns = 0;
 
 	while (console->input_length > 0 && virtqueue_pop(queue, &element) == 1) {
 		size_t n = iov_copy_in(element_writable(&element), element.writable_count, 0,
@@ -68,6 +69,11 @@ static void receive(struct console *console)
 		console->input_length -= n;
 		memmove(console->input, console->input + n, console->input_length);
 		virtqueue_push(queue, &element, n);
+		/* A buffer may have no room at all. */
+		if (++turns == QUEUE_SIZE) {
+			eventfd_write(queue->kick, 1);
+			break;
+		}
 	}
 	virtqueue_notify(queue);
 }

@@ -22,6 +22,7 @@ struct console_log {
 	bool dead;  /* nobody reads any more */
 	struct loop_source *source;
 	size_t lost;
+	size_t file_max, file_length; /* of a regular file: 0 where it may grow; what is written */
 	size_t capacity, start, length;
 	char buffer[];
 };
@@ -44,6 +45,7 @@ static void write_some(struct console_log *log)
 	if (n > 0) {
 		log->start = (log->start + n) % log->capacity;
 		log->length -= n;
+		log->file_length += n;
 	}
 }
 
@@ -73,6 +75,28 @@ static void tell_lost(struct console_log *log)
 	append(log, line, n);
 }
 
+/* What the buffer held last is still in it: that is what the file begins with anew. */
+static void begin_anew(struct console_log *log)
+{
+	size_t again = log->capacity / 2;
+	char line[80];
+	int n;
+
+	if (ftruncate(log->fd, 0) < 0) {
+		log->dead = true;
+		return;
+	}
+	n = snprintf(line, sizeof(line), "[%zu bytes of the guest's console dropped]\n",
+		log->file_length - again);
+	if (write(log->fd, line, n) != n)
+		log->dead = true;
+	log->file_length = n;
+	log->start = (log->start + log->capacity - again) % log->capacity;
+	log->length = again;
+	while (!log->dead && log->length > 0)
+		write_some(log);
+}
+
 static void on_writable(uint32_t events, void *data)
 {
 	struct console_log *log = data;
@@ -100,12 +124,14 @@ void console_log_write(const char *text, size_t length, void *data)
 	append(log, text, length);
 	while (log->plain && log->length > 0)
 		write_some(log);
+	if (log->file_max > 0 && log->file_length > log->file_max)
+		begin_anew(log);
 	if (log->source != NULL && log->length > 0)
 		loop_modify(log->source, EPOLLOUT);
 }
 
-int console_log_new(
-	struct loop *loop, int fd, size_t capacity, struct console_log **ret, struct error *err)
+int console_log_new(struct loop *loop, int fd, size_t capacity, size_t file_max,
+	struct console_log **ret, struct error *err)
 {
 	struct console_log *log = calloc(1, sizeof(*log) + capacity);
 	struct stat st;
@@ -121,6 +147,7 @@ int console_log_new(
 		return r;
 	}
 	log->plain = S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+	log->file_max = S_ISREG(st.st_mode) ? file_max : 0;
 	if (!log->plain) {
 		r = loop_add(loop, fd, 0, on_writable, log, &log->source, NULL);
 		/* /dev/null and the like cannot be waited for, and need not be. */

@@ -13,9 +13,13 @@ struct console_log;
 struct error;
 struct loop;
 
-/* `fd` stays the caller's and outlives the log. */
-int console_log_new(
-	struct loop *loop, int fd, size_t capacity, struct console_log **ret, struct error *err);
+/*
+ * `fd` stays the caller's and outlives the log. A regular file that the log has made longer than
+ * `file_max` bytes (0: any length; else at least `capacity`) is begun anew with a line that says so
+ * and the last half of `capacity`, so that a guest cannot fill the host's file system.
+ */
+int console_log_new(struct loop *loop, int fd, size_t capacity, size_t file_max,
+	struct console_log **ret, struct error *err);
 
 /* A console_output; `data` is the log. */
 void console_log_write(const char *text, size_t length, void *data);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 #include "lib/error.h"
@@ -14,6 +15,7 @@
 #include "runtime/vm/virtio/kick.h"
 
 #define QUEUE_SIZE 64
+#define REQUESTS_PER_TURN 16
 #define IOV_ENTRIES (QUEUE_SIZE + VIRTQUEUE_IOV_SPARE)
 #define BLOCKS_MAX (MEM_REGION_MAX / MEM_BLOCK)
 
@@ -120,6 +122,7 @@ static void serve(struct virtio_device *device, unsigned int index)
 	struct virtqueue *queue = &device->queues[index];
 	struct iovec iov[IOV_ENTRIES];
 	struct virtqueue_element element = { .iov = iov, .capacity = IOV_ENTRIES };
+	unsigned int turns = 0;
 
 	while (virtqueue_pop(queue, &element) == 1) {
 		struct virtio_mem_req request;
@@ -132,6 +135,10 @@ static void serve(struct virtio_device *device, unsigned int index)
 			sizeof(response));
 		virtio_device_config_stored(device);
 		virtqueue_push(queue, &element, sizeof(response));
+		if (++turns == REQUESTS_PER_TURN) {
+			eventfd_write(queue->kick, 1);
+			break;
+		}
 	}
 	virtqueue_notify(queue);
 }
