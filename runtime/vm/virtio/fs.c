@@ -66,6 +66,27 @@ static void serve_queue(struct fs_thread *thread, struct virtqueue *queue)
 	}
 }
 
+/*
+ * Waits for a notification. A thread that saw nobody idle may have left requests behind, and their
+ * notification is gone: so they are looked for after this one can be seen to be idle. Returns the
+ * queue's number, or EVENT_WAKE.
+ */
+static uint32_t wait_for_queue(struct fs *fs)
+{
+	struct epoll_event event = { .data.u32 = EVENT_WAKE };
+	bool more = false;
+
+	atomic_fetch_add(&fs->idle, 1);
+	for (unsigned int i = 0; !more && i < fs->device.queue_count; i++) {
+		more = virtqueue_more(&fs->device.queues[i]);
+		event.data.u32 = i;
+	}
+	if (!more && epoll_wait(fs->epoll, &event, 1, -1) != 1)
+		event.data.u32 = EVENT_WAKE;
+	atomic_fetch_sub(&fs->idle, 1);
+	return event.data.u32;
+}
+
 static void serve(struct virtio_worker *worker, void *data)
 {
 	struct fs_thread *thread = data;
@@ -82,16 +103,11 @@ static void serve(struct virtio_worker *worker, void *data)
 	fs->stale = false;
 	pthread_mutex_unlock(&fs->begin_lock);
 	while (!atomic_load(&worker->stop)) {
-		struct epoll_event event;
-		int n;
+		uint32_t queue = wait_for_queue(fs);
 
-		atomic_fetch_add(&fs->idle, 1);
-		n = epoll_wait(fs->epoll, &event, 1, -1);
-		atomic_fetch_sub(&fs->idle, 1);
-		if (n != 1 || event.data.u32 == EVENT_WAKE)
-			continue;
 		/* Each notification is an edge, whether or not earlier ones were read. */
-		serve_queue(thread, &fs->device.queues[event.data.u32]);
+		if (queue != EVENT_WAKE)
+			serve_queue(thread, &fs->device.queues[queue]);
 	}
 }
 
