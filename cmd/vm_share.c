@@ -133,22 +133,6 @@ void vm_shares_free(const struct vm_boot *boot, struct vm_files *files)
 	free(files->servers);
 }
 
-/* Opens /dev/vhost-net for each queue of a tap. */
-static int open_vhost(unsigned int count, int *ret_fds, struct error *err)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		ret_fds[i] = vhost_net_open();
-		if (ret_fds[i] < 0) {
-			int r = error_set(err, -ret_fds[i], "open /dev/vhost-net");
-
-			while (i > 0)
-				close_fd(ret_fds[--i]);
-			return r;
-		}
-	}
-	return 0;
-}
-
 /* IF[,QUEUES][,vhost] */
 static int attach_tap(const char *text, struct machine *machine, struct error *err)
 {
@@ -175,7 +159,7 @@ static int attach_tap(const char *text, struct machine *machine, struct error *e
 	r = tap_open(name, options.pairs, fds, err);
 	if (r >= 0 && vhost) {
 		options.vhost = fds + count;
-		r = open_vhost(options.pairs, fds + count, err);
+		r = vhost_net_open_queues(options.pairs, fds + count, err);
 		count *= r < 0 ? 1 : 2;
 	} else if (r < 0) {
 		return r;

@@ -26,11 +26,11 @@
 #include "runtime/ns/limits.h"
 #include "runtime/ns/rootfs.h"
 #include "runtime/vm/accel/accel.h"
+#include "runtime/vm/control/control.h"
 #include "runtime/vm/monitor/confine.h"
 #include "runtime/vm/monitor/growth.h"
 #include "runtime/vm/monitor/guest.h"
 #include "runtime/vm/monitor/loop.h"
-#include "runtime/vm/network/cards.h"
 #include "runtime/vm/plan/asked.h"
 #include "runtime/vm/plan/size.h"
 #include "runtime/vm/plan/split.h"
@@ -49,14 +49,14 @@
 
 /* What the creator made ready, and what the new process makes of it. */
 struct vm_container {
-	int kvm, kernel, initrd, log, oom, vsock, cards_socket;
+	int kvm, kernel, initrd, log, oom, vsock, control_socket;
 	int image; /* the root's, or -EBADF: the rootfs's */
 	struct vm_split split;
 	struct guest_export *exports; /* the new process's fds */
 	struct loop *loop;
 	struct guest *guest;
 	struct growth *growth;
-	struct cards *cards;
+	struct control *control;
 	struct stand_in *stand_in;
 };
 
@@ -123,9 +123,9 @@ static int open_files(struct vm_container *vm, const struct container_init *init
 	vm->vsock = socket_bind_at(init->dir, VM_SOCKET, SOCK_STREAM | SOCK_NONBLOCK, 64, err);
 	if (vm->vsock < 0)
 		return vm->vsock;
-	vm->cards_socket = socket_bind_at(
-		init->dir, VM_CARDS, SOCK_SEQPACKET | SOCK_NONBLOCK, 8, err);
-	return vm->cards_socket < 0 ? vm->cards_socket : 0;
+	vm->control_socket = socket_bind_at(
+		init->dir, VM_CONTROL, SOCK_SEQPACKET | SOCK_NONBLOCK, 8, err);
+	return vm->control_socket < 0 ? vm->control_socket : 0;
 }
 
 int vm_is_possible(const struct settings_vm *settings, struct error *err)
@@ -152,7 +152,7 @@ static void prepare_free(struct container_init *init)
 	close_fd(vm->log);
 	close_fd(vm->oom);
 	close_fd(vm->vsock);
-	close_fd(vm->cards_socket);
+	close_fd(vm->control_socket);
 	vm_split_free(&vm->split);
 	free(vm);
 	init->isolation_data = NULL;
@@ -165,7 +165,7 @@ static int prepare(struct container_init *init, struct error *err)
 	if (vm == NULL)
 		return error_set(err, ENOMEM, "make a virtual machine");
 	vm->kvm = vm->kernel = vm->initrd = vm->log = -EBADF;
-	vm->oom = vm->vsock = vm->cards_socket = -EBADF;
+	vm->oom = vm->vsock = vm->control_socket = -EBADF;
 	init->isolation_data = vm;
 	if (init->options->preserve_fds > 0)
 		return error_say(err, ENOTSUP,
@@ -182,7 +182,7 @@ static int prepare(struct container_init *init, struct error *err)
 	if (status < 0)
 		return status;
 	const int keep[] = { vm->kvm, vm->kernel, vm->initrd, vm->log, vm->oom, vm->vsock,
-		vm->cards_socket, vm->image };
+		vm->control_socket, vm->image };
 	memcpy(init->keep, keep, sizeof(keep));
 	init->n_keep = sizeof(keep) / sizeof(*keep) - (vm->image < 0);
 	if (vm->split.n_exports > CONTAINER_INIT_KEEP - init->n_keep)
@@ -298,8 +298,8 @@ static int become(struct container_init *init, struct error *err)
 	if (status == 0)
 		status = growth_new(vm->loop, vm->guest, &options.size, &vm->growth, err);
 	if (status == 0)
-		status = cards_new(
-			vm->loop, vm->guest, vm->growth, vm->cards_socket, &vm->cards, err);
+		status = control_new(
+			vm->loop, vm->guest, vm->growth, vm->control_socket, &vm->control, err);
 	if (status < 0)
 		return error_prefix(err, "virtual machine");
 	const struct stand_in_options stand_in = {

@@ -20,10 +20,10 @@ struct oci_resources;
 struct protocol_message;
 struct settings_vm;
 
-#define VM_SOCKET "vsock"  /* leads to the guest's ports (virtio/vsock.h) */
-#define VM_CARDS "cards"   /* takes network cards (cards.h) */
-#define VM_LOG "guest.log" /* what the guest's kernel and agent said */
-#define VM_OOM "oom"	   /* the monitor's: bytes of memory that ran out in the guest, or empty */
+#define VM_SOCKET "vsock"    /* leads to the guest's ports (virtio/vsock.h) */
+#define VM_CONTROL "control" /* takes requests to the monitor (control/message.h) */
+#define VM_LOG "guest.log"   /* what the guest's kernel and agent said */
+#define VM_OOM "oom" /* the monitor's: bytes of memory that ran out in the guest, or empty */
 
 #define VM_CARDS_MAX 4 /* a guest is told at boot of that many slots for cards that come late */
 #define VM_AGENT_TIMEOUT_MS 10000

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "agent/protocol.h"
@@ -13,10 +12,10 @@
 #include "lib/error.h"
 #include "lib/json_write.h"
 #include "lib/log.h"
-#include "lib/socket.h"
 #include "runtime/container.h"
+#include "runtime/vm/control/ask.h"
+#include "runtime/vm/control/message.h"
 #include "runtime/vm/monitor/growth.h"
-#include "runtime/vm/network/cards.h"
 #include "runtime/vm/vm.h"
 
 #define POLL_MS 20
@@ -26,22 +25,33 @@
 #define MIB(bytes) ((unsigned long long)((bytes) >> 20))
 
 /* One question to the monitor: a connection of its own, for `start` may come between. */
-static int ask(struct container *container, const struct growth_request *request,
+static int ask(struct container *container, const struct control_request *request,
 	struct growth_size *ret, struct error *err)
 {
-	_cleanup_close_ int connection = socket_connect_at(
-		container->dir, VM_CARDS, SOCK_SEQPACKET, err);
+	_cleanup_close_ int connection = control_connect(container->dir, err);
+	struct control_answer answer;
+	int status = connection < 0 ? connection
+				    : control_ask(connection, request, NULL, 0, &answer, err);
 
-	if (connection < 0)
-		return error_prefix(err, "reach the container's monitor");
-	return cards_send_growth(connection, request, ret, err);
+	if (status == 0)
+		*ret = answer.size;
+	return status;
 }
 
-static struct growth_request make_request(bool set, uint64_t plug, uint64_t hold, unsigned int cpus)
+static int ask_size(struct container *container, struct growth_size *ret, struct error *err)
 {
-	return (struct growth_request){
-		.word = GROWTH_WORD, .set = set, .plug = plug, .hold = hold, .cpus = cpus
-	};
+	const struct control_request request = { .kind = CONTROL_SIZE };
+
+	return ask(container, &request, ret, err);
+}
+
+static int ask_growth(struct container *container, uint64_t plug, uint64_t hold, unsigned int cpus,
+	struct growth_size *ret, struct error *err)
+{
+	const struct control_request request = { .kind = CONTROL_GROW,
+		.growth = { .plug = plug, .hold = hold, .cpus = cpus } };
+
+	return ask(container, &request, ret, err);
 }
 
 /*
@@ -76,9 +86,8 @@ static int tell_agent(struct container *container, const struct growth_size *siz
 static int set(struct container *container, uint64_t plug, uint64_t hold, unsigned int cpus,
 	struct error *err)
 {
-	const struct growth_request request = make_request(true, plug, hold, cpus);
 	struct growth_size size = { 0 };
-	int status = ask(container, &request, &size, err);
+	int status = ask_growth(container, plug, hold, cpus, &size, err);
 
 	return status < 0 ? status : tell_agent(container, &size, cpus, NULL, err);
 }
@@ -93,12 +102,11 @@ static uint64_t distance(uint64_t a, uint64_t b)
  */
 static int settle(struct container *container, struct growth_size *ret, struct error *err)
 {
-	const struct growth_request look = make_request(false, 0, 0, 0);
 	uint64_t left, best = UINT64_MAX;
 	int stalled = 0, waited = 0;
 
 	for (;;) {
-		int status = ask(container, &look, ret, err);
+		int status = ask_size(container, ret, err);
 
 		if (status < 0)
 			return status;
@@ -198,9 +206,8 @@ static int check(const struct growth_size *now, uint64_t memory, struct error *e
 int vm_resize(struct container *container, uint64_t memory, unsigned int cpus,
 	struct vm_size_before *ret_before, struct error *err)
 {
-	const struct growth_request look = make_request(false, 0, 0, 0);
 	struct growth_size now = { 0 };
-	int status = ask(container, &look, &now, err);
+	int status = ask_size(container, &now, err);
 
 	*ret_before = (struct vm_size_before){ 0 };
 	if (status < 0)
@@ -230,10 +237,10 @@ int vm_resize(struct container *container, uint64_t memory, unsigned int cpus,
 
 void vm_resize_undo(struct container *container, const struct vm_size_before *before)
 {
-	const struct growth_request request = make_request(true, before->plug, before->hold, 0);
 	struct growth_size size = { 0 };
 	struct error err = ERROR_INIT;
 
-	if (before->changed && ask(container, &request, &size, &err) < 0)
+	if (before->changed &&
+		ask_growth(container, before->plug, before->hold, 0, &size, &err) < 0)
 		log_warning("the virtual machine cannot have its size of before: %s", err.message);
 }

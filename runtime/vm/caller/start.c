@@ -12,15 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/protocol.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/json_write.h"
-#include "lib/socket.h"
 #include "runtime/container.h"
+#include "runtime/vm/control/ask.h"
+#include "runtime/vm/control/message.h"
 #include "runtime/vm/network/cards.h"
 #include "runtime/vm/network/network.h"
 #include "runtime/vm/plan/size.h"
@@ -47,10 +47,9 @@ static int hand_over(const struct container *container, const struct vm_network 
 {
 	if (network->n_nics == 0 && network->forward_listener < 0)
 		return 0;
-	_cleanup_close_ int connection = socket_connect_at(
-		container->dir, VM_CARDS, SOCK_SEQPACKET, err);
+	_cleanup_close_ int connection = control_connect(container->dir, err);
 	if (connection < 0)
-		return error_prefix(err, "reach the container's monitor");
+		return connection;
 	for (size_t i = 0; i < network->n_nics; i++) {
 		int status = cards_send(connection, &network->nics[i], &slots[i], err);
 
@@ -59,8 +58,10 @@ static int hand_over(const struct container *container, const struct vm_network 
 	}
 	if (network->forward_listener < 0)
 		return 0;
-	return cards_send_forward(
-		connection, network->forward_listener, network->forward_rules, err);
+	const struct control_request request = { .kind = CONTROL_FORWARD };
+	const int fds[] = { network->forward_listener, network->forward_rules };
+	struct control_answer answer;
+	return control_ask(connection, &request, fds, 2, &answer, err);
 }
 
 /* What comes beyond the slots that the guest was told of would be a card that nobody sees. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/error.h"
 #include "runtime/vm/monitor/guest.h"
 #include "runtime/vm/virtio/balloon.h"
 #include "runtime/vm/virtio/mem.h"
@@ -34,12 +35,6 @@ int growth_new(struct loop *loop, struct guest *guest, const struct vm_size *boo
 void growth_free(struct growth *growth)
 {
 	free(growth);
-}
-
-bool growth_is_request(const void *message, ssize_t length)
-{
-	return length == sizeof(struct growth_request) &&
-		memcmp(message, GROWTH_WORD, sizeof(GROWTH_WORD)) == 0;
 }
 
 /* Attaches a device, which is the guest's or freed. */
@@ -113,24 +108,24 @@ static int add_cpus(struct growth *growth, unsigned int cpus, struct error *err)
 	return status;
 }
 
-void growth_serve(
-	struct growth *growth, const struct growth_request *request, struct growth_answer *ret)
+int growth_change(struct growth *growth, const struct growth_request *request, struct error *err)
 {
-	struct error err = ERROR_INIT;
-	int status = 0;
+	int status = plug(growth, request->plug, err);
 
-	if (request->set) {
-		status = plug(growth, request->plug, &err);
-		if (status >= 0)
-			status = hold(growth, request->hold, &err);
-		if (status >= 0)
-			status = add_cpus(growth, request->cpus, &err);
-	}
-	*ret = (struct growth_answer){ .size = growth->size };
+	if (status >= 0)
+		status = hold(growth, request->hold, err);
+	if (status >= 0)
+		status = add_cpus(growth, request->cpus, err);
+	return status;
+}
+
+struct growth_size growth_get_size(const struct growth *growth)
+{
+	struct growth_size size = growth->size;
+
 	if (growth->memory != NULL)
-		ret->size.plugged = virtio_mem_plugged(growth->memory);
+		size.plugged = virtio_mem_plugged(growth->memory);
 	if (growth->balloon != NULL)
-		ret->size.held = virtio_balloon_actual(growth->balloon);
-	if (status < 0)
-		ret->error = err;
+		size.held = virtio_balloon_actual(growth->balloon);
+	return size;
 }

@@ -10,13 +10,11 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include "lib/error.h"
 #include "runtime/vm/plan/size.h"
 
+struct error;
 struct growth;
 struct guest;
 struct loop;
@@ -29,29 +27,19 @@ struct growth_size {
 	int plug_slot, balloon_slot;
 };
 
-/* A message on the monitor's socket (cards.h). */
+/* What the machine is to become (bytes as in growth_size). */
 struct growth_request {
-	char word[8]; /* GROWTH_WORD */
-	bool set;     /* false: only the answer is wanted */
 	uint64_t plug, hold;
-	unsigned int cpus; /* at least so many; they do not get fewer */
+	uint32_t cpus; /* at least so many; they do not get fewer */
 };
-
-struct growth_answer {
-	struct growth_size size;
-	struct error error; /* errnum 0: none */
-};
-
-#define GROWTH_WORD "growth"
 
 /* Of a guest that was booted with `booted`. `ret` is given back by growth_free(). */
 int growth_new(struct loop *loop, struct guest *guest, const struct vm_size *booted,
 	struct growth **ret, struct error *err);
 void growth_free(struct growth *growth);
 
-/* Whether a message of `length` bytes is a request. */
-bool growth_is_request(const void *message, ssize_t length);
+/* Asks it of the guest. An error is what cannot be asked of it at all. */
+int growth_change(struct growth *growth, const struct growth_request *request, struct error *err);
 
-/* Carries it out. What cannot be asked of the guest at all is in the answer's error. */
-void growth_serve(
-	struct growth *growth, const struct growth_request *request, struct growth_answer *ret);
+/* How large the machine is by now. */
+struct growth_size growth_get_size(const struct growth *growth);

@@ -19,8 +19,8 @@ struct net_options {
 	const int *fds;	    /* one for each queue of the tap (tap_open()); made non-blocking */
 	unsigned int pairs; /* how many */
 	/*
-	 * NULL, or an fd of /dev/vhost-net (vhost_net_open()) for each queue: where it can be used,
-	 * the host's kernel moves the packets.
+	 * NULL, or an fd of /dev/vhost-net (vhost_net_open_queues()) for each queue: where it can
+	 * be used, the host's kernel moves the packets.
 	 */
 	const int *vhost;
 	uint8_t mac[6]; /* all zeroes: the guest makes one up */

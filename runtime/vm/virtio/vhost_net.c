@@ -22,24 +22,55 @@
 	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_RING_F_EVENT_IDX) | \
 		FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_NET_F_MRG_RXBUF))
 
-int vhost_net_open(void)
+int vhost_net_open_queues(unsigned int count, int *ret_fds, struct error *err)
 {
-	int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+	for (unsigned int i = 0; i < count; i++) {
+		int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
 
-	return fd < 0 ? -errno : fd;
+		if (fd < 0) {
+			int status = error_set(err, errno, "open /dev/vhost-net");
+
+			while (i > 0)
+				close_fd(ret_fds[--i]);
+			return status;
+		}
+		ret_fds[i] = fd;
+	}
+	return 0;
+}
+
+/* Makes it this process's, and asks what it can do. */
+static int own(int fd, struct error *err)
+{
+	uint64_t features;
+
+	if (ioctl(fd, VHOST_SET_OWNER) < 0 || ioctl(fd, VHOST_GET_FEATURES, &features) < 0)
+		return error_set(err, errno, "use /dev/vhost-net");
+	if ((features & NEEDED) != NEEDED)
+		return error_say(err, EOPNOTSUPP, "/dev/vhost-net lacks features of virtio 1");
+	return 0;
+}
+
+int vhost_net_probe(struct error *err)
+{
+	int fd = -EBADF, status = vhost_net_open_queues(1, &fd, err);
+
+	if (status < 0)
+		return status;
+	status = own(fd, err);
+	close_fd(fd);
+	return status;
 }
 
 int vhost_net_init(
 	struct vhost_net *vhost, int fd, const struct guest_memory *memory, struct error *err)
 {
-	uint64_t features;
-	int r = 0;
+	int r;
 
 	*vhost = VHOST_NET_NONE;
-	if (ioctl(fd, VHOST_SET_OWNER) < 0 || ioctl(fd, VHOST_GET_FEATURES, &features) < 0)
-		return error_set(err, errno, "use /dev/vhost-net");
-	if ((features & NEEDED) != NEEDED)
-		return error_say(err, EOPNOTSUPP, "/dev/vhost-net lacks features of virtio 1");
+	r = own(fd, err);
+	if (r < 0)
+		return r;
 	vhost->memory = memory;
 	vhost->features = NEEDED;
 	vhost->errors = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

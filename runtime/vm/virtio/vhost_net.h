@@ -25,9 +25,14 @@ struct vhost_net {
 
 #define VHOST_NET_NONE ((struct vhost_net){ .fd = -1, .calls = { -1, -1 }, .errors = -1 })
 
-/* Opens /dev/vhost-net: what virtio_net_new() takes. -errno where the host has none, or not for us.
+/*
+ * Opens /dev/vhost-net for each of `count` queues of a tap: what virtio_net_new() takes. Fails
+ * where the host has none, or not for us; nothing is open then.
  */
-int vhost_net_open(void);
+int vhost_net_open_queues(unsigned int count, int *ret_fds, struct error *err);
+
+/* Whether it can be opened here, and does what vhost_net_init() wants. */
+int vhost_net_probe(struct error *err);
 
 /*
  * Makes `fd`, which it takes over on success, this process's. -EOPNOTSUPP where the kernel's lacks
