@@ -23,6 +23,7 @@
 #include "runtime/vm/accel/accel.h"
 #include "runtime/vm/boot/image.h"
 #include "runtime/vm/network/network.h"
+#include "runtime/vm/virtio/vhost_net.h"
 
 #ifndef CAISSON_DATADIR
 #define CAISSON_DATADIR "/usr/lib/caisson"
@@ -176,11 +177,30 @@ static void look_at_network(struct doctor_report *report)
 		"%s: only containers without a network start", err.message);
 }
 
+/* What `start` does for each card of a container's. */
+static void look_at_vhost(struct doctor_report *report)
+{
+	struct error err = ERROR_INIT;
+	int status = vhost_net_probe(&err);
+
+	if (status == 0)
+		doctor_add(report, "vhost-net", DOCTOR_OK, NULL,
+			"used: the host's kernel moves the packets");
+	else
+		doctor_add(report, "vhost-net", DOCTOR_OPTIONAL,
+			status == -ENOENT || status == -ENODEV || status == -ENXIO
+				? "as root: modprobe vhost_net (in a kernel that has it)"
+				: status == -EACCES || status == -EPERM
+				? "as root: it is root's, or give the user a right to "
+				  "/dev/vhost-net"
+				: "a kernel whose vhost-net knows virtio 1",
+			"not used, the monitor moves the packets itself: %s", err.message);
+}
+
 void doctor_look_at_vm(struct doctor_report *report, const struct settings_vm *settings)
 {
 	look_at_kvm(report);
 	look_at_files(report, settings);
 	look_at_network(report);
-	doctor_add(report, "vhost-net", DOCTOR_OK, NULL, "%s; it is not used",
-		access("/dev/vhost-net", F_OK) == 0 ? "there" : "not there");
+	look_at_vhost(report);
 }
