@@ -12,20 +12,26 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 #include "runtime/vm/monitor/confine.h"
 #include "runtime/vm/monitor/loop.h"
 #include "runtime/vm/monitor/machine.h"
 #include "runtime/vm/virtio/console_log.h"
+#include "runtime/vm/x86/layout.h"
 
 #define MEMORY_DEFAULT 256
 #define COMMAND_LINE_MAX 2048
 #define DRAIN_MILLISECONDS 2000
+/* By then a guest on a real processor has booted, unless it is busy with something. */
+#define PATIENCE_NS UINT64_C(5000000000)
 
 struct run {
 	const struct vm_boot *boot;
 	struct loop *loop;
 	struct machine *machine;
 	struct vm_console console;
+	struct loop_source *patience;
+	int kvm;
 	enum machine_end end;
 	char message[256];
 	uint64_t started; /* CLOCK_MONOTONIC, ns */
@@ -46,6 +52,19 @@ static void on_end(enum machine_end end, const char *message, void *data)
 	run->end = end;
 	snprintf(run->message, sizeof(run->message), "%s", message);
 	loop_stop(run->loop);
+}
+
+/*
+ * On a KVM that only emulates, a kernel fails in the end, but may take minutes for that. Asking
+ * before the start would cost each guest some milliseconds.
+ */
+static void on_patience(void *data)
+{
+	struct run *run = data;
+	struct error reason = ERROR_INIT;
+
+	if (accel_probe(run->kvm, &reason) == 0)
+		log_warning("%s", reason.message);
 }
 
 /*
@@ -140,6 +159,8 @@ static int run_machine(struct run *run, struct vm_files *files, struct error *er
 	};
 	char line[COMMAND_LINE_MAX];
 	uint64_t ended;
+
+	run->kvm = files->kvm;
 	int r = make_command_line(boot, line, sizeof(line), err);
 
 	if (r < 0)
@@ -147,6 +168,10 @@ static int run_machine(struct run *run, struct vm_files *files, struct error *er
 	r = machine_new(run->loop, &options, on_end, run, &run->machine, err);
 	if (r >= 0)
 		r = vm_devices_attach(boot, files, run->loop, run->machine, &run->console, err);
+	if (r >= 0)
+		r = loop_add_timer(run->loop, on_patience, run, &run->patience, err);
+	if (r >= 0)
+		r = loop_set_timer(run->patience, PATIENCE_NS);
 	if (r >= 0)
 		r = confine_main_thread(err);
 	if (r >= 0)
@@ -187,8 +212,17 @@ static int check_boot(const struct vm_boot *boot, struct error *err)
 		return error_say(err, EINVAL,
 			"--kernel FILE is missing ('make guest-kernel' builds "
 			"build/guest/vmlinux)");
-	if (boot->memory % 2 != 0)
+	if (boot->memory == 0 || boot->memory % 2 != 0)
 		return error_say(err, EINVAL, "--memory %u: an even number of MiB", boot->memory);
+	if (boot->cpus == 0 || boot->cpus > X86_CPUS_MAX)
+		return error_say(
+			err, EINVAL, "--cpus %u: 1 to %u are possible", boot->cpus, X86_CPUS_MAX);
+	if (boot->cpus_max < boot->cpus || boot->cpus_max > X86_CPUS_MAX)
+		return error_say(err, EINVAL, "--cpus-max %u: %u (--cpus) to %u are possible",
+			boot->cpus_max, boot->cpus, X86_CPUS_MAX);
+	if (boot->spare_slots > X86_VIRTIO_SLOTS)
+		return error_say(err, EINVAL, "--spare-slots %u: a machine has %u slots in all",
+			boot->spare_slots, X86_VIRTIO_SLOTS);
 	return 0;
 }
 
@@ -241,7 +275,7 @@ static int run_boot(int argc, char **argv)
 
 	if (first < 0)
 		return status;
-	if (boot.cpus_max < boot.cpus)
+	if (boot.cpus_max == 0)
 		boot.cpus_max = boot.cpus;
 	status = check_boot(&boot, &err);
 	if (status >= 0)

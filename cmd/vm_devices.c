@@ -30,11 +30,11 @@
 #define CONSOLE_BUFFER (256 << 10)
 #define PANIC "Kernel panic - not syncing"
 
-static int open_file(const char *path, int flags, struct error *err)
+static int open_file(const char *option, const char *path, int flags, struct error *err)
 {
 	int fd = open(path, flags | O_CLOEXEC, 0600);
 
-	return fd < 0 ? error_set(err, errno, "open %s", path) : fd;
+	return fd < 0 ? error_set(err, errno, "%s: open %s", option, path) : fd;
 }
 
 /* FILE or FILE,ro */
@@ -47,9 +47,9 @@ static int open_disk(const char *text, int *ret_fd, bool *ret_read_only, struct 
 
 	if (path == NULL)
 		return error_set(err, ENOMEM, "--disk %s", text);
-	fd = open_file(path, read_only ? O_RDONLY : O_RDWR, err);
+	fd = open_file("--disk", path, read_only ? O_RDONLY : O_RDWR, err);
 	if (fd < 0)
-		return error_prefix(err, "--disk");
+		return fd;
 	*ret_fd = fd;
 	*ret_read_only = read_only;
 	return 0;
@@ -125,12 +125,12 @@ int vm_files_open(const struct vm_boot *boot, struct vm_files *ret, struct error
 	if (r >= 0)
 		r = ret->kvm = accel_open_device(err);
 	if (r >= 0)
-		r = ret->kernel = open_file(boot->kernel, O_RDONLY, err);
+		r = ret->kernel = open_file("--kernel", boot->kernel, O_RDONLY, err);
 	if (r >= 0 && boot->initrd != NULL)
-		r = ret->initrd = open_file(boot->initrd, O_RDONLY, err);
+		r = ret->initrd = open_file("--initrd", boot->initrd, O_RDONLY, err);
 	if (r >= 0 && boot->console != NULL)
 		r = ret->console = open_file(
-			boot->console, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, err);
+			"--console", boot->console, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, err);
 	else if (r >= 0)
 		r = ret->console = STDOUT_FILENO;
 	if (r >= 0 && boot->vsock != NULL)

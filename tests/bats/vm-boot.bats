@@ -207,6 +207,25 @@ boot() {
 	for slot in 0 1 2; do like "$output" "device LNRO0005:0$slot"; done
 }
 
+@test 'what a machine cannot have is refused in one line' {
+	boot -c 0
+	refused '--cpus 0: 1 to'
+	boot -c 2 --cpus-max 1
+	refused '--cpus-max 1: 2 '
+	boot --spare-slots 19
+	refused '--spare-slots 19: '
+	boot -m 0
+	refused '--memory 0: '
+	target 'truncate -s 1M /tmp/t/vm/disk'
+	# shellcheck disable=SC2046 # one option for each
+	boot $(printf -- '-d disk %.0s' {1..18})
+	refused '18 device slots are taken'
+	boot -t vmabsent
+	refused 'no interface vmabsent: .ip tuntap add'
+	boot -t lo
+	refused 'open the interface lo as a tap device'
+}
+
 @test 'a damaged kernel file is refused in one line' {
 	target 'cd /tmp/t/vm && head -c 100000 guest/vmlinux >cut && printf "not a kernel" >text'
 	try target 'cd /tmp/t/vm && "$CAISSON" vm boot -k cut'
@@ -214,7 +233,9 @@ boot() {
 	try target 'cd /tmp/t/vm && "$CAISSON" vm boot -k text'
 	refused 'neither elf'
 	try target 'cd /tmp/t/vm && "$CAISSON" vm boot -k absent'
-	refused 'open absent: no such file'
+	refused '--kernel: open absent: no such file'
+	try target 'cd /tmp/t/vm && "$CAISSON" vm boot -k guest/vmlinux -i absent'
+	refused '--initrd: open absent: no such file'
 	boot -m 16
 	refused 'give the guest more'
 }

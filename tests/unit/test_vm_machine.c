@@ -16,9 +16,13 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -495,6 +499,83 @@ static void a_device_that_is_not_kvm_is_refused(void **state)
 	assert_true(err.message[0] != '\0');
 }
 
+struct lacking {
+	unsigned int request, argument; /* of the ioctl that answers `answer` */
+	unsigned int answer;
+	int result;
+	struct error err;
+};
+
+/* A host without a capability: the thread's ioctl is answered by its filter (0: not there). */
+static void *make_where_something_lacks(void *data)
+{
+	struct lacking *lacking = data;
+	const struct accel_options options = { .cpus_max = 1 };
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, lacking->request, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, lacking->argument, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | lacking->answer),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+	struct accel *accel = NULL;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		return NULL;
+	lacking->result = accel_new(device, &options, &accel, &lacking->err);
+	accel_free(accel);
+	return NULL;
+}
+
+static void expect_refusal(
+	unsigned int request, unsigned int argument, unsigned int answer, const char *names)
+{
+	struct lacking lacking = { request, argument, answer, 0, ERROR_INIT };
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, make_where_something_lacks, &lacking), 0);
+	pthread_join(thread, NULL);
+	if (lacking.result >= 0 || strstr(lacking.err.message, names) == NULL ||
+		strchr(lacking.err.message, '\n') != NULL)
+		fail_msg("%s: %d %s", names, lacking.result, lacking.err.message);
+}
+
+static void each_capability_that_lacks_is_named(void **state)
+{
+	static const struct {
+		unsigned int number;
+		const char *name;
+	} needed[] = {
+		{ KVM_CAP_USER_MEMORY, "lacks KVM_CAP_USER_MEMORY (" },
+		{ KVM_CAP_IRQCHIP, "lacks KVM_CAP_IRQCHIP (" },
+		{ KVM_CAP_IRQ_ROUTING, "lacks KVM_CAP_IRQ_ROUTING (" },
+		{ KVM_CAP_IRQFD, "lacks KVM_CAP_IRQFD (" },
+		{ KVM_CAP_IOEVENTFD, "lacks KVM_CAP_IOEVENTFD (" },
+		{ KVM_CAP_SET_TSS_ADDR, "lacks KVM_CAP_SET_TSS_ADDR (" },
+		{ KVM_CAP_SET_IDENTITY_MAP_ADDR, "lacks KVM_CAP_SET_IDENTITY_MAP_ADDR (" },
+		{ KVM_CAP_EXT_CPUID, "lacks KVM_CAP_EXT_CPUID (" },
+		{ KVM_CAP_MP_STATE, "lacks KVM_CAP_MP_STATE (" },
+		{ KVM_CAP_VCPU_EVENTS, "lacks KVM_CAP_VCPU_EVENTS (" },
+		{ KVM_CAP_XSAVE, "lacks KVM_CAP_XSAVE (" },
+		{ KVM_CAP_XCRS, "lacks KVM_CAP_XCRS (" },
+		{ KVM_CAP_ADJUST_CLOCK, "lacks KVM_CAP_ADJUST_CLOCK (" },
+		{ KVM_CAP_IMMEDIATE_EXIT, "lacks KVM_CAP_IMMEDIATE_EXIT (" },
+	};
+
+	(void)state;
+	need_kvm();
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		expect_refusal(KVM_CHECK_EXTENSION, needed[i].number, 0, needed[i].name);
+	expect_refusal(KVM_GET_API_VERSION, 0, 11, "ask /dev/kvm for its version");
+	expect_refusal(KVM_GET_API_VERSION, 0, 0, "speaks version 0, not 12");
+	expect_refusal(KVM_CREATE_VM, 0, ENOMEM, "make a virtual machine on /dev/kvm");
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec time;
@@ -543,6 +624,7 @@ int main(void)
 		cmocka_unit_test(a_running_processor_is_confined),
 		cmocka_unit_test(wrong_options_are_said),
 		cmocka_unit_test(a_device_that_is_not_kvm_is_refused),
+		cmocka_unit_test(each_capability_that_lacks_is_named),
 		cmocka_unit_test(the_probe_answers_quickly),
 	};
 

@@ -104,16 +104,24 @@ static int learn_msrs(struct accel *accel, int device, struct error *err)
 	return 0;
 }
 
-static int create_vm(int device, struct error *err)
+static int check_version(int device, struct error *err)
 {
 	int version = ioctl(device, KVM_GET_API_VERSION, 0);
-	int fd;
 
 	if (version < 0)
-		return error_set(err, errno, "ask " DEVICE " for its version");
+		return error_set(err, errno,
+			"ask " DEVICE " for its version (is it KVM's? 'mknod " DEVICE
+			" c 10 232' makes it)");
 	if (version != KVM_API_VERSION)
 		return error_say(err, EOPNOTSUPP, DEVICE " speaks version %d, not %d", version,
 			KVM_API_VERSION);
+	return 0;
+}
+
+static int create_vm(int device, struct error *err)
+{
+	int fd;
+
 	/* The kernel may return EINTR while it waits for a signal-interruptible lock. */
 	do
 		fd = ioctl(device, KVM_CREATE_VM, 0);
@@ -147,9 +155,12 @@ int accel_new(
 	int device, const struct accel_options *options, struct accel **ret, struct error *err)
 {
 	struct accel *accel;
-	int run_size = ioctl(device, KVM_GET_VCPU_MMAP_SIZE, 0);
-	int r;
+	int r = check_version(device, err);
+	int run_size;
 
+	if (r < 0)
+		return r;
+	run_size = ioctl(device, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (run_size < (int)sizeof(struct kvm_run))
 		return error_set(err, run_size < 0 ? errno : EPROTO, "KVM_GET_VCPU_MMAP_SIZE");
 	accel = calloc(1, sizeof(*accel));

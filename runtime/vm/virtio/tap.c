@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -24,8 +24,16 @@ static int open_queue(const char *name, bool several, struct error *err)
 	if (several)
 		request.ifr_flags |= IFF_MULTI_QUEUE;
 	strcpy(request.ifr_name, name);
-	if (ioctl(fd, TUNSETIFF, &request) < 0)
-		return error_set(err, errno, "open the tap device %s", name);
+	if (ioctl(fd, TUNSETIFF, &request) < 0) {
+		int why = errno;
+
+		if (if_nametoindex(name) == 0)
+			return error_say(err, ENODEV,
+				"there is no interface %s: 'ip tuntap add %s mode tap%s' makes it",
+				name, name, several ? " multi_queue" : "");
+		return error_set(err, why, "open the interface %s as a tap device with %s", name,
+			several ? "several queues" : "one queue");
+	}
 	return take_fd(&fd);
 }
 
