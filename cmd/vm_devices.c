@@ -228,6 +228,7 @@ static int attach_disks(const struct vm_boot *boot, struct vm_files *files, stru
 {
 	for (size_t i = 0; i < boot->disks.count; i++) {
 		const struct blk_options options = {
+			.confine = true,
 			.fd = files->disks[i],
 			.read_only = files->read_only[i],
 		};

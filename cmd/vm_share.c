@@ -93,7 +93,7 @@ static int attach_share(const struct vm_boot *boot, size_t index, struct vm_file
 	struct machine *machine, struct error *err)
 {
 	struct virtio_device *device = NULL;
-	struct fs_options options = { 0 };
+	struct fs_options options = { .confine = true };
 	struct share share = { 0 };
 	int r = parse_share(boot->shares.items[index], &share, err);
 
@@ -138,7 +138,7 @@ static int attach_tap(const char *text, struct machine *machine, struct error *e
 {
 	char name[IFNAMSIZ];
 	int fds[2 * NET_PAIRS_MAX];
-	struct net_options options = { .fds = fds, .pairs = 1 };
+	struct net_options options = { .fds = fds, .pairs = 1, .confine = true };
 	struct virtio_device *device = NULL;
 	size_t length = strcspn(text, ",");
 	const char *rest = text + length;

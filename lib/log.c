@@ -31,12 +31,14 @@ void log_line(enum log_level level, const char *format, ...)
 	int saved = errno;
 	va_list args;
 
-	if (!log_enabled(level))
+	/* Another thread may take the sink away meanwhile. */
+	log_sink sink = __atomic_load_n(&current.sink, __ATOMIC_RELAXED);
+	if (sink == NULL || !log_enabled(level))
 		return;
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	make_one_line(line);
-	current.sink(level, line, current.data);
+	sink(level, line, current.data);
 	errno = saved;
 }

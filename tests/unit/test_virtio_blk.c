@@ -24,6 +24,7 @@ static void attach(bool read_only, unsigned int queues, uint64_t iops)
 		.queues = queues,
 		.serial = "a-serial-that-is-longer-than-20",
 		.engine = engine,
+		.confine = true,
 		.operations_per_second = iops };
 	struct virtio_device *device;
 	struct error err = ERROR_INIT;

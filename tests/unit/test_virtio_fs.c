@@ -21,7 +21,7 @@ static int set_up(void **state)
 {
 	struct fuse_server_options options = { .proc_self_fd = -1 };
 	struct fuse_export_options export = { 0 };
-	struct fs_options fs = { .tag = "tag", .threads = 4 };
+	struct fs_options fs = { .tag = "tag", .threads = 4, .confine = true };
 	struct virtio_device *device;
 	struct error err = ERROR_INIT;
 

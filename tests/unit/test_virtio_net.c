@@ -58,7 +58,7 @@ static void open_wire(void)
 static void attach(unsigned int pairs)
 {
 	int fds[4];
-	struct net_options options = { .fds = fds, .pairs = pairs, .mtu = 1500 };
+	struct net_options options = { .fds = fds, .pairs = pairs, .mtu = 1500, .confine = true };
 	struct virtio_device *device = NULL;
 	struct error err = ERROR_INIT;
 

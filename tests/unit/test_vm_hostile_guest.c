@@ -127,7 +127,7 @@ static void attach(struct run *run, int r, struct virtio_device **device)
 static void attach_devices(struct run *run)
 {
 	const struct guest_memory *memory = machine_memory(run->machine);
-	struct blk_options disk = { .queues = 2 };
+	struct blk_options disk = { .queues = 2, .confine = true };
 	const struct vsock_options vsock = { .listen_fd = -1 };
 	struct virtio_device *device;
 	struct error err = ERROR_INIT;

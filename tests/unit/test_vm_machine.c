@@ -384,13 +384,19 @@ static void a_processor_goes_on_in_another_machine(void **state)
 	munmap(memory, 1 << 20);
 }
 
+struct attempt {
+	enum confine_kind kind;
+	int errors[10];
+};
+
 static void *try_what_is_forbidden(void *data)
 {
-	int *errors = data;
+	struct attempt *attempt = data;
+	int *errors = attempt->errors;
 	struct error err = ERROR_INIT;
 	int fd;
 
-	errors[0] = confine_vcpu_thread(&err);
+	errors[0] = confine_thread(attempt->kind, &err);
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	errors[1] = fd < 0 ? errno : 0;
 	errors[2] = socket(AF_UNIX, SOCK_STREAM, 0) < 0 ? errno : 0;
@@ -405,25 +411,53 @@ static void *try_what_is_forbidden(void *data)
 		? errno
 		: 0;
 	errors[7] = write(-1, "", 1) < 0 ? errno : 0;
+	errors[8] = unshare(CLONE_NEWUSER) < 0 ? errno : 0;
+	errors[9] = fcntl(device, F_DUPFD_CLOEXEC, 0) < 0 ? errno : 0;
 	return NULL;
+}
+
+static void try_as(enum confine_kind kind, struct attempt *ret)
+{
+	pthread_t thread;
+
+	*ret = (struct attempt){ .kind = kind };
+	assert_int_equal(pthread_create(&thread, NULL, try_what_is_forbidden, ret), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(ret->errors[0], 0);
+	for (int i = 2; i <= 5; i++)
+		assert_int_equal(ret->errors[i], EPERM);
+	assert_int_equal(ret->errors[6], 0);
+	assert_int_equal(ret->errors[7], EBADF);
+	assert_int_equal(ret->errors[8], EPERM);
 }
 
 static void a_vcpu_thread_cannot_open_a_file(void **state)
 {
-	int errors[8] = { 0 };
-	pthread_t thread;
+	struct attempt attempt;
 
 	(void)state;
-	assert_int_equal(pthread_create(&thread, NULL, try_what_is_forbidden, errors), 0);
-	pthread_join(thread, NULL);
-	assert_int_equal(errors[0], 0);
-	for (int i = 1; i <= 5; i++)
-		assert_int_equal(errors[i], EPERM);
-	assert_int_equal(errors[6], 0);
-	assert_int_equal(errors[7], EBADF);
+	try_as(CONFINE_VCPU, &attempt);
+	assert_int_equal(attempt.errors[1], EPERM);
+	assert_int_equal(attempt.errors[9], EPERM);
 	/* The others keep what they had. */
 	_cleanup_close_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
+}
+
+static void a_devices_thread_does_what_its_device_does(void **state)
+{
+	struct attempt attempt;
+
+	(void)state;
+	try_as(CONFINE_DISK, &attempt);
+	assert_int_equal(attempt.errors[1], EPERM);
+	assert_int_equal(attempt.errors[9], EPERM);
+	try_as(CONFINE_NETWORK, &attempt);
+	assert_int_equal(attempt.errors[1], EPERM);
+	assert_int_equal(attempt.errors[9], EPERM);
+	try_as(CONFINE_FILES, &attempt);
+	assert_int_equal(attempt.errors[1], 0);
+	assert_int_not_equal(attempt.errors[9], EPERM);
 }
 
 /*
@@ -621,6 +655,7 @@ int main(void)
 		cmocka_unit_test(a_signal_of_the_kick_s_number_is_passed_on),
 		cmocka_unit_test(a_processor_goes_on_in_another_machine),
 		cmocka_unit_test(a_vcpu_thread_cannot_open_a_file),
+		cmocka_unit_test(a_devices_thread_does_what_its_device_does),
 		cmocka_unit_test(a_running_processor_is_confined),
 		cmocka_unit_test(wrong_options_are_said),
 		cmocka_unit_test(a_device_that_is_not_kvm_is_refused),

@@ -50,7 +50,7 @@ static int make_disk(void)
 static void grow(void *data)
 {
 	struct test *test = data;
-	const struct blk_options options = { .fd = make_disk() };
+	const struct blk_options options = { .fd = make_disk(), .confine = true };
 	struct virtio_device *disk;
 	struct error err = ERROR_INIT;
 	unsigned int slot = 0;

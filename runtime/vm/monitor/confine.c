@@ -5,7 +5,6 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
-#include <linux/kvm.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -16,59 +15,7 @@
 #include <unistd.h>
 
 #include "lib/error.h"
-
-#define OFFSET(field) offsetof(struct seccomp_data, field)
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, OFFSET(field))
-#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
-#define UNLESS_EQUAL_SKIP(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip))
-#define ALLOW_IF(value) UNLESS_EQUAL_SKIP(value, 1), RETURN(SECCOMP_RET_ALLOW)
-
-/* By how often each is called. */
-static const struct sock_filter vcpu_filter[] = {
-	LOAD(arch),
-	UNLESS_EQUAL_SKIP(AUDIT_ARCH_X86_64, 1),
-	BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
-	RETURN(SECCOMP_RET_KILL_PROCESS),
-	LOAD(nr),
-	/* ioctl: only what runs a processor, interrupts it, or describes how it failed. */
-	UNLESS_EQUAL_SKIP(SYS_ioctl, 9),
-	LOAD(args[1]),
-	ALLOW_IF(KVM_RUN),
-	ALLOW_IF(KVM_IRQ_LINE & 0xffffffff),
-	ALLOW_IF(KVM_GET_REGS),
-	ALLOW_IF(KVM_KVMCLOCK_CTRL & 0xffffffff),
-	/* The last of these falls through to what is none of them. */
-	LOAD(nr),
-	ALLOW_IF(SYS_write),
-	ALLOW_IF(SYS_writev),
-	ALLOW_IF(SYS_read),
-	ALLOW_IF(SYS_readv),
-	ALLOW_IF(SYS_futex),
-	ALLOW_IF(SYS_rt_sigreturn),
-	ALLOW_IF(SYS_rt_sigprocmask),
-	ALLOW_IF(SYS_rt_tgsigqueueinfo),
-	ALLOW_IF(SYS_getpid),
-	ALLOW_IF(SYS_gettid),
-	ALLOW_IF(SYS_tgkill),
-	ALLOW_IF(SYS_clock_gettime),
-	ALLOW_IF(SYS_clock_nanosleep),
-	ALLOW_IF(SYS_epoll_ctl),
-	ALLOW_IF(SYS_timerfd_settime),
-	ALLOW_IF(SYS_brk),
-	ALLOW_IF(SYS_munmap),
-	ALLOW_IF(SYS_madvise),
-	ALLOW_IF(SYS_sched_yield),
-	ALLOW_IF(SYS_sigaltstack), /* a sanitizer's, when a thread ends */
-	ALLOW_IF(SYS_restart_syscall),
-	ALLOW_IF(SYS_exit),
-	ALLOW_IF(SYS_exit_group),
-	/* malloc's: anonymous memory that is no code. */
-	UNLESS_EQUAL_SKIP(SYS_mmap, 3),
-	LOAD(args[2]),
-	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 4 /* PROT_EXEC */, 1, 0),
-	RETURN(SECCOMP_RET_ALLOW),
-	RETURN(SECCOMP_RET_ERRNO | EPERM),
-};
+#include "runtime/vm/monitor/confine_filter.h"
 
 #define REFUSE_IF(value) UNLESS_EQUAL_SKIP(value, 1), RETURN(SECCOMP_RET_ERRNO | EPERM)
 
@@ -119,7 +66,7 @@ static const struct sock_filter main_filter[] = {
 	RETURN(SECCOMP_RET_ALLOW),
 };
 
-static int load(const struct sock_filter *filter, size_t count, struct error *err)
+int confine_load_filter(const struct sock_filter *filter, size_t count, struct error *err)
 {
 	const struct sock_fprog program = {
 		.len = (unsigned short)count,
@@ -205,14 +152,5 @@ int confine_outside(struct error *err)
 
 int confine_main_thread(struct error *err)
 {
-	return load(main_filter, sizeof(main_filter) / sizeof(main_filter[0]), err);
-}
-
-int confine_vcpu_thread(struct error *err)
-{
-	int r = confine_drop_capabilities(err);
-
-	if (r < 0)
-		return r;
-	return load(vcpu_filter, sizeof(vcpu_filter) / sizeof(vcpu_filter[0]), err);
+	return confine_load_filter(main_filter, sizeof(main_filter) / sizeof(main_filter[0]), err);
 }

@@ -30,9 +30,17 @@ int confine_outside(struct error *err);
  */
 int confine_main_thread(struct error *err);
 
+/* What a thread is for. */
+enum confine_kind {
+	CONFINE_NOTHING, /* of unit tests */
+	CONFINE_VCPU,	 /* runs the guest, signals eventfds */
+	CONFINE_DISK,	 /* reads and writes an open image */
+	CONFINE_NETWORK, /* moves packets between an open tap and the guest's rings */
+	CONFINE_FILES,	 /* serves a share: works on files, with the capabilities that it has */
+};
+
 /*
- * Confines the calling thread to what a processor's thread does: run the guest, signal eventfds,
- * wait, allocate. It loses its capabilities. What is not on the list fails with EPERM. Sets
- * no_new_privs.
+ * Confines the calling thread to the system calls of its kind; all but those that serve files lose
+ * their capabilities. What is not on the list fails with EPERM. Sets no_new_privs.
  */
-int confine_vcpu_thread(struct error *err);
+int confine_thread(enum confine_kind kind, struct error *err);

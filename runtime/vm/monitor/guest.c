@@ -193,7 +193,9 @@ static int attach_vsock(struct guest *guest, int listener, struct error *err)
 static int attach_files(struct guest *guest, const struct guest_options *options, struct error *err)
 {
 	const struct fuse_server_options server = { .proc_self_fd = -EBADF };
-	const struct fs_options fs = { .tag = AGENT_EXPORTS_TAG, .threads = FILE_THREADS };
+	const struct fs_options fs = {
+		.tag = AGENT_EXPORTS_TAG, .threads = FILE_THREADS, .confine = true
+	};
 	struct virtio_device *device;
 
 	if (options->n_exports == 0)
@@ -215,7 +217,9 @@ static int attach_files(struct guest *guest, const struct guest_options *options
 /* The root's image is another's as well, perhaps: what the guest writes stays in the guest. */
 static int attach_image(struct guest *guest, int image, struct error *err)
 {
-	struct blk_options options = { .read_only = true, .serial = AGENT_IMAGE_SERIAL };
+	struct blk_options options = {
+		.read_only = true, .serial = AGENT_IMAGE_SERIAL, .confine = true
+	};
 	struct virtio_device *device;
 
 	if (image < 0)

@@ -153,7 +153,7 @@ static int on_confine(void *data, struct error *err)
 {
 	const struct machine *machine = data;
 
-	return machine->options.confine ? confine_vcpu_thread(err) : 0;
+	return machine->options.confine ? confine_thread(CONFINE_VCPU, err) : 0;
 }
 
 static const struct vcpu_operations operations = {

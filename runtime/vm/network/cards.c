@@ -22,6 +22,7 @@ int cards_attach(struct guest *guest, const struct control_card *card, int *fds,
 	uint32_t *ret_slot, struct error *err)
 {
 	struct net_options options = {
+		.confine = true,
 		.fds = fds,
 		.vhost = n_fds > card->n_queues ? fds + card->n_queues : NULL,
 		.pairs = card->n_queues,

@@ -325,8 +325,9 @@ static int watch_queue(struct blk_queue *q, struct error *err)
 }
 
 static int init_queue(
-	struct blk *blk, unsigned int index, enum blk_engine engine, struct error *err)
+	struct blk *blk, unsigned int index, const struct blk_options *options, struct error *err)
 {
+	const enum confine_kind confine = options->confine ? CONFINE_DISK : CONFINE_NOTHING;
 	struct blk_queue *q = &blk->queues[index];
 	int files[FILES];
 	int r;
@@ -341,8 +342,8 @@ static int init_queue(
 		blk_request_init(&q->requests[i]);
 		give_back(q, &q->requests[i]);
 	}
-	r = virtio_worker_init(&q->worker, "caisson-blk", serve, q, err);
-	if (r < 0 || engine == BLK_ENGINE_THREAD)
+	r = virtio_worker_init(&q->worker, "caisson-blk", confine, serve, q, err);
+	if (r < 0 || options->engine == BLK_ENGINE_THREAD)
 		return r;
 	r = watch_queue(q, err);
 	if (r < 0)
@@ -351,7 +352,7 @@ static int init_queue(
 	files[FILE_KICK] = q->queue->kick;
 	files[FILE_WAKE] = q->worker.wake;
 	r = uring_init(&q->uring, URING_ENTRIES, files, FILES, err);
-	return engine == BLK_ENGINE_AUTO ? 0 : r;
+	return options->engine == BLK_ENGINE_AUTO ? 0 : r;
 }
 
 static void fill_config(struct blk *blk, uint64_t sectors, uint32_t block)
@@ -413,7 +414,7 @@ int virtio_blk_new(const struct guest_memory *memory, const struct blk_options *
 	token_bucket_init(&blk->disk.operations, options->operations_per_second, 0);
 	fill_config(blk, bytes / 512, block);
 	for (unsigned int i = 0; r == 0 && i < queues; i++)
-		r = init_queue(blk, i, options->engine, err);
+		r = init_queue(blk, i, options, err);
 	if (r < 0) {
 		blk->disk.fd = -EBADF;
 		blk_destroy(&blk->device);

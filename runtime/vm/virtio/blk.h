@@ -24,6 +24,7 @@ struct blk_options {
 	unsigned int queues; /* 0 means 1 */
 	const char *serial; /* what the guest sees as the disk's serial, cut at 20 bytes; or NULL */
 	enum blk_engine engine;
+	bool confine;			/* the threads, to what they need: confine_thread() */
 	uint64_t bytes_per_second;	/* 0: no limit */
 	uint64_t operations_per_second; /* 0: no limit */
 };

@@ -180,7 +180,8 @@ static int watch(struct fs *fs, int fd, uint32_t events, uint32_t number, struct
 	return 0;
 }
 
-static int init_threads(struct fs *fs, unsigned int count, struct error *err)
+static int init_threads(
+	struct fs *fs, unsigned int count, enum confine_kind confine, struct error *err)
 {
 	int r = 0;
 
@@ -191,7 +192,7 @@ static int init_threads(struct fs *fs, unsigned int count, struct error *err)
 		struct fs_thread *thread = &fs->threads[i];
 
 		thread->fs = fs;
-		r = virtio_worker_init(&thread->worker, "caisson-fs", serve, thread, err);
+		r = virtio_worker_init(&thread->worker, "caisson-fs", confine, serve, thread, err);
 		if (r == 0) {
 			fs->thread_count++;
 			r = watch(fs, thread->worker.wake, EPOLLIN, EVENT_WAKE, err);
@@ -200,7 +201,7 @@ static int init_threads(struct fs *fs, unsigned int count, struct error *err)
 	return r;
 }
 
-static int init(struct fs *fs, unsigned int threads, struct error *err)
+static int init(struct fs *fs, unsigned int threads, enum confine_kind confine, struct error *err)
 {
 	int r = 0;
 
@@ -211,7 +212,7 @@ static int init(struct fs *fs, unsigned int threads, struct error *err)
 	for (unsigned int i = 0; r == 0 && i < fs->device.queue_count; i++)
 		r = watch(fs, fs->device.queues[i].kick, EPOLLIN | EPOLLET, i, err);
 	if (r == 0)
-		r = init_threads(fs, threads, err);
+		r = init_threads(fs, threads, confine, err);
 	return r;
 }
 
@@ -246,7 +247,7 @@ int virtio_fs_new(const struct guest_memory *memory, struct fuse_server *server,
 	fs->config.num_request_queues = queues;
 	fs->device.config = &fs->config;
 	fs->device.config_size = sizeof(fs->config);
-	r = init(fs, threads, err);
+	r = init(fs, threads, options->confine ? CONFINE_FILES : CONFINE_NOTHING, err);
 	if (r < 0) {
 		fs_destroy(&fs->device);
 		return r;

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct error;
 struct fuse_server;
 struct guest_memory;
@@ -15,6 +17,7 @@ struct fs_options {
 	const char *tag;      /* what the guest mounts; at most 36 bytes */
 	unsigned int threads; /* 0 means 4; at most 64 */
 	unsigned int queues;  /* request queues; 0 means 1; at most 8 */
+	bool confine;	      /* the threads, to what they need: confine_thread() */
 };
 
 /*

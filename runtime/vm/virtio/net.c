@@ -184,6 +184,7 @@ static int init_pair(
 	struct net *net, const struct net_options *options, unsigned int i, struct error *err)
 {
 	struct virtqueue *queues = &net->device.queues[2 * i];
+	const enum confine_kind confine = options->confine ? CONFINE_NETWORK : CONFINE_NOTHING;
 	int vhost = options->vhost != NULL ? options->vhost[i] : -EBADF;
 	struct error why = ERROR_INIT;
 	int r = prepare_tap(options->fds[i], err);
@@ -191,12 +192,11 @@ static int init_pair(
 	if (r < 0)
 		return r;
 	if (vhost >= 0 &&
-		net_pair_init(
-			&net->pairs[i], &queues[0], &queues[1], options->fds[i], vhost, &why) == 0)
+		net_pair_init(&net->pairs[i], queues, options->fds[i], vhost, confine, &why) == 0)
 		return 0;
 	if (vhost >= 0)
 		log_info("virtio net: %s: packets are moved without it", why.message);
-	return net_pair_init(&net->pairs[i], &queues[0], &queues[1], options->fds[i], -EBADF, err);
+	return net_pair_init(&net->pairs[i], queues, options->fds[i], -EBADF, confine, err);
 }
 
 static int init_pairs(struct net *net, const struct net_options *options, struct error *err)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct error;
@@ -25,6 +26,7 @@ struct net_options {
 	const int *vhost;
 	uint8_t mac[6]; /* all zeroes: the guest makes one up */
 	uint16_t mtu;	/* 0: not told */
+	bool confine;	/* the threads, to what they need: confine_thread() */
 };
 
 /*

@@ -268,21 +268,21 @@ static void serve(struct virtio_worker *worker, void *data)
 	pair->buffer_count = 0;
 }
 
-int net_pair_init(struct net_pair *pair, struct virtqueue *receive_queue,
-	struct virtqueue *transmit_queue, int tap, int vhost, struct error *err)
+int net_pair_init(struct net_pair *pair, struct virtqueue queues[2], int tap, int vhost,
+	enum confine_kind confine, struct error *err)
 {
 	int r;
 
-	*pair = (struct net_pair){ .receive = receive_queue,
-		.transmit = transmit_queue,
+	*pair = (struct net_pair){ .receive = &queues[0],
+		.transmit = &queues[1],
 		.tap = -EBADF,
 		.vhost = VHOST_NET_NONE };
 	pair->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (pair->epoll < 0)
 		return error_set(err, errno, "virtio net: epoll_create1");
-	r = virtio_worker_init(&pair->worker, "caisson-net", serve, pair, err);
+	r = virtio_worker_init(&pair->worker, "caisson-net", confine, serve, pair, err);
 	if (r == 0 && vhost >= 0)
-		r = vhost_net_init(&pair->vhost, vhost, receive_queue->memory, err);
+		r = vhost_net_init(&pair->vhost, vhost, queues[0].memory, err);
 	if (r == 0)
 		r = vhost >= 0 ? watch_kernel(pair, err) : watch_queues(pair, tap, err);
 	if (r == 0)

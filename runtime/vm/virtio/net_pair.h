@@ -48,11 +48,11 @@ struct net_pair {
 };
 
 /*
- * `tap` is taken over on success, and so is `vhost`: of /dev/vhost-net, whose kernel moves the
- * packets where it can, or negative.
+ * `queues`: one to receive, one to transmit. `tap` is taken over on success, and so is `vhost`: of
+ * /dev/vhost-net, whose kernel moves the packets where it can, or negative.
  */
-int net_pair_init(struct net_pair *pair, struct virtqueue *receive, struct virtqueue *transmit,
-	int tap, int vhost, struct error *err);
+int net_pair_init(struct net_pair *pair, struct virtqueue queues[2], int tap, int vhost,
+	enum confine_kind confine, struct error *err);
 
 /*
  * This pair's thread looks after the control queue too; `begin` is called in it before the first

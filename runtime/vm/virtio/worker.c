@@ -7,13 +7,19 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 
 #define STACK_SIZE (256u << 10)
 
 static void *work(void *argument)
 {
 	struct virtio_worker *worker = argument;
+	struct error err = ERROR_INIT;
+	bool confined = confine_thread(worker->confine, &err) >= 0;
 
+	if (!confined)
+		log_line(LOG_LEVEL_ERROR,
+			"a device's thread cannot be confined, and does nothing: %s", err.message);
 	pthread_mutex_lock(&worker->lock);
 	while (!worker->exit) {
 		if (!worker->running) {
@@ -21,7 +27,8 @@ static void *work(void *argument)
 			continue;
 		}
 		pthread_mutex_unlock(&worker->lock);
-		worker->serve(worker, worker->data);
+		if (confined)
+			worker->serve(worker, worker->data);
 		pthread_mutex_lock(&worker->lock);
 		worker->running = false;
 		pthread_cond_broadcast(&worker->changed);
@@ -30,14 +37,14 @@ static void *work(void *argument)
 	return NULL;
 }
 
-int virtio_worker_init(struct virtio_worker *worker, const char *name,
+int virtio_worker_init(struct virtio_worker *worker, const char *name, enum confine_kind confine,
 	void (*serve)(struct virtio_worker *worker, void *data), void *data, struct error *err)
 {
 	pthread_attr_t attributes;
 	sigset_t all, old;
 	int r;
 
-	*worker = (struct virtio_worker){ .serve = serve, .data = data };
+	*worker = (struct virtio_worker){ .confine = confine, .serve = serve, .data = data };
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->wake < 0)
 		return error_set(err, errno, "make a thread for %s", name);

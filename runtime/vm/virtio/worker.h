@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "runtime/vm/monitor/confine.h"
+
 struct error;
 
 struct virtio_worker {
@@ -21,15 +23,17 @@ struct virtio_worker {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool started, running, exit;
+	enum confine_kind confine;
 	void (*serve)(struct virtio_worker *worker, void *data);
 	void *data;
 };
 
 /*
  * Makes the thread, asleep. `name` (at most 15 bytes) is what ps shows. `serve` is called in it
- * after each virtio_worker_start(), and returns soon after `stop` was set.
+ * after each virtio_worker_start(), and returns soon after `stop` was set; but never in a thread
+ * that could not be confined.
  */
-int virtio_worker_init(struct virtio_worker *worker, const char *name,
+int virtio_worker_init(struct virtio_worker *worker, const char *name, enum confine_kind confine,
 	void (*serve)(struct virtio_worker *worker, void *data), void *data, struct error *err);
 
 /* Lets it serve. */
