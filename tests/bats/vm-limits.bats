@@ -93,6 +93,15 @@ MiB=$((1 << 20))
 	refused 'made for at most 256 mib .the settings. vm.memory_max'
 }
 
+@test "update: a machine whose size config.json says keeps it: the limit holds, a warning has both sizes" {
+	config '.vm = {kernel: {path: "/tmp/t/guest/vmlinux"}, hwConfig: {memory: 134217728}}'
+	program sleep 1000
+	try target "$looks"'cd $bundle && caisson run -d $id && before=$(total) && caisson update --memory 100m $id && echo "no word" >&2 &&
+		caisson update --memory 192m $id && guest memory.max; host memory.max; [ $(total) = $before ] && echo same'
+	is "$output" "$((192 * MiB))"$'\n'"$((256 * MiB))"$'\nsame'
+	like "$stderr" '^no word.*memory limit of 192 MiB: the virtual machine has 128 MiB and keeps them'
+}
+
 @test "update: what the guest refuses is undone on the host" {
 	resources '{"memory": {"limit": 67108864}, "pids": {"limit": 20}}'
 	program sleep 1000

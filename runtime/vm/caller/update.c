@@ -113,6 +113,17 @@ static void take_back(struct update *update)
 	vm_resize_undo(update->container, &update->before);
 }
 
+/* The limit holds all the same: it is what the container asks for that is wrong. */
+static void warn_of_fixed_size(const struct container *container, int64_t limit)
+{
+	uint64_t memory = vm_size(&container->config, container->runtime->vm).memory;
+
+	if ((uint64_t)limit > memory)
+		log_warning("memory limit of %" PRIu64 " MiB: the virtual machine has %" PRIu64
+			    " MiB and keeps them, for config.json says so (vm.hwConfig.memory)",
+			(uint64_t)limit >> 20, memory >> 20);
+}
+
 /* A machine whose size config.json names keeps it. */
 static int resize(struct update *update, struct error *err)
 {
@@ -124,9 +135,11 @@ static int resize(struct update *update, struct error *err)
 	if (status < 0)
 		return status;
 	const struct oci_vm *vm = &container->config.vm;
-	uint64_t memory = limit->set && limit->value > 0 && !vm->hw_config.memory.set
-		? vm_memory_for(limit->value, settings)
-		: 0;
+	uint64_t memory = 0;
+	if (limit->set && limit->value > 0 && vm->hw_config.memory.set)
+		warn_of_fixed_size(container, limit->value);
+	else if (limit->set && limit->value > 0)
+		memory = vm_memory_for(limit->value, settings);
 	unsigned int cpus = vm->hw_config.vcpus.set ? 0 : vm_cpus_for(&update->wanted->cpu);
 	if (memory == 0 && cpus == 0)
 		return 0;
