@@ -26,6 +26,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "lib/cleanup.h"
@@ -460,6 +461,48 @@ static void a_devices_thread_does_what_its_device_does(void **state)
 	assert_int_not_equal(attempt.errors[9], EPERM);
 }
 
+static void *nothing(void *data)
+{
+	return data;
+}
+
+/* Returns 0, or the number of the first attempt that went otherwise. */
+static int try_as_main_thread(void)
+{
+	struct error err = ERROR_INIT;
+	pthread_t thread;
+
+	if (confine_main_thread(&err) < 0)
+		return 1;
+	if (fork() >= 0 || errno != EPERM)
+		return 2;
+	if (unshare(CLONE_NEWUSER) == 0 || errno != EPERM)
+		return 3;
+	if (syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, 0) >= 0 || errno != EPERM)
+		return 4;
+	if (syscall(SYS_execve, "/bin/true", NULL, NULL) == 0 || errno != EPERM)
+		return 5;
+	if (setns(device, 0) == 0 || errno != EPERM)
+		return 6;
+	/* What hot-plugged processors and shares need. */
+	if (pthread_create(&thread, NULL, nothing, NULL) != 0 || pthread_join(thread, NULL) != 0)
+		return 7;
+	return unshare(CLONE_FS) == 0 ? 0 : 8;
+}
+
+static void the_monitor_makes_threads_and_no_process(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(try_as_main_thread());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /*
  * Each thread of a running guest has a filter (mode 2) and no capability: the processor's, and the
  * one that newer kernels make for their own book-keeping at a first run.
@@ -656,6 +699,7 @@ int main(void)
 		cmocka_unit_test(a_processor_goes_on_in_another_machine),
 		cmocka_unit_test(a_vcpu_thread_cannot_open_a_file),
 		cmocka_unit_test(a_devices_thread_does_what_its_device_does),
+		cmocka_unit_test(the_monitor_makes_threads_and_no_process),
 		cmocka_unit_test(a_running_processor_is_confined),
 		cmocka_unit_test(wrong_options_are_said),
 		cmocka_unit_test(a_device_that_is_not_kvm_is_refused),

@@ -19,6 +19,11 @@
 
 #define REFUSE_IF(value) UNLESS_EQUAL_SKIP(value, 1), RETURN(SECCOMP_RET_ERRNO | EPERM)
 
+#define NAMESPACES                                                                     \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+		CLONE_NEWPID | CLONE_NEWNET)
+#define UNLESS_ANY_SKIP(mask, skip) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (mask), 0, (skip))
+
 static const struct sock_filter main_filter[] = {
 	LOAD(arch),
 	UNLESS_EQUAL_SKIP(AUDIT_ARCH_X86_64, 1),
@@ -27,6 +32,21 @@ static const struct sock_filter main_filter[] = {
 	LOAD(nr),
 	/* The x32 numbers are other names of the same calls. */
 	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
+	RETURN(SECCOMP_RET_ERRNO | EPERM),
+	/* Threads only, in the namespaces of the others; clone3's flags are out of sight here. */
+	UNLESS_EQUAL_SKIP(SYS_clone3, 1),
+	RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+	UNLESS_EQUAL_SKIP(SYS_clone, 6),
+	LOAD(args[0]),
+	UNLESS_ANY_SKIP(NAMESPACES, 1),
+	RETURN(SECCOMP_RET_ERRNO | EPERM),
+	UNLESS_ANY_SKIP(CLONE_THREAD, 1),
+	RETURN(SECCOMP_RET_ALLOW),
+	RETURN(SECCOMP_RET_ERRNO | EPERM),
+	UNLESS_EQUAL_SKIP(SYS_unshare, 4),
+	LOAD(args[0]),
+	UNLESS_EQUAL_SKIP(CLONE_FS, 1),
+	RETURN(SECCOMP_RET_ALLOW),
 	RETURN(SECCOMP_RET_ERRNO | EPERM),
 	REFUSE_IF(SYS_execve),
 	REFUSE_IF(SYS_execveat),
