@@ -300,17 +300,15 @@ static const struct virtio_device_operations balloon_operations = {
 int virtio_balloon_new(struct loop *loop, const struct guest_memory *memory, bool firm,
 	struct virtio_device **ret, struct error *err)
 {
-	struct balloon *balloon = calloc(1, sizeof(*balloon));
+	struct virtio_device *device;
+	struct balloon *balloon;
 	int r;
 
-	if (balloon == NULL)
-		return error_set(err, ENOMEM, "virtio balloon");
-	r = virtio_device_init(
-		&balloon->device, &balloon_operations, memory, QUEUES, QUEUE_SIZE, err);
-	if (r < 0) {
-		free(balloon);
+	r = virtio_device_new(
+		sizeof(*balloon), &balloon_operations, memory, QUEUES, QUEUE_SIZE, &device, err);
+	if (r < 0)
 		return r;
-	}
+	balloon = (struct balloon *)device;
 	balloon->memory = memory;
 	balloon->device.features = UINT64_C(1) << VIRTIO_BALLOON_F_STATS_VQ |
 		UINT64_C(1) << VIRTIO_BALLOON_F_REPORTING;
@@ -321,9 +319,9 @@ int virtio_balloon_new(struct loop *loop, const struct guest_memory *memory, boo
 	memset(&balloon->statistics, 0xff, sizeof(balloon->statistics));
 	r = virtio_kick_new(loop, &balloon->device, serve, &balloon->kick, err);
 	if (r < 0) {
-		balloon_destroy(&balloon->device);
+		balloon_destroy(device);
 		return r;
 	}
-	*ret = &balloon->device;
+	*ret = device;
 	return 0;
 }

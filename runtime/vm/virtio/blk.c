@@ -388,6 +388,7 @@ int virtio_blk_new(const struct guest_memory *memory, const struct blk_options *
 	unsigned int queues = options->queues > 0 ? options->queues : 1;
 	uint64_t bytes = 0;
 	uint32_t block = 512;
+	struct virtio_device *device;
 	struct blk *blk;
 	int r = image_size(options->fd, &bytes, &block, err);
 
@@ -395,14 +396,11 @@ int virtio_blk_new(const struct guest_memory *memory, const struct blk_options *
 		return r;
 	if (queues > BLK_QUEUES_MAX)
 		queues = BLK_QUEUES_MAX;
-	blk = calloc(1, sizeof(*blk));
-	if (blk == NULL)
-		return error_set(err, ENOMEM, "virtio blk");
-	r = virtio_device_init(&blk->device, &blk_operations, memory, queues, BLK_QUEUE_SIZE, err);
-	if (r < 0) {
-		free(blk);
+	r = virtio_device_new(
+		sizeof(*blk), &blk_operations, memory, queues, BLK_QUEUE_SIZE, &device, err);
+	if (r < 0)
 		return r;
-	}
+	blk = (struct blk *)device;
 	for (unsigned int i = 0; i < queues; i++)
 		blk->queues[i].epoll = -EBADF;
 	blk->disk.fd = options->fd;
@@ -417,10 +415,10 @@ int virtio_blk_new(const struct guest_memory *memory, const struct blk_options *
 		r = init_queue(blk, i, options, err);
 	if (r < 0) {
 		blk->disk.fd = -EBADF;
-		blk_destroy(&blk->device);
+		blk_destroy(device);
 		return r;
 	}
-	*ret = &blk->device;
+	*ret = device;
 	return 0;
 }
 

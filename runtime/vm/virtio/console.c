@@ -139,17 +139,15 @@ static const struct virtio_device_operations console_operations = {
 int virtio_console_new(struct loop *loop, const struct guest_memory *memory, console_output output,
 	void *data, struct virtio_device **ret, struct error *err)
 {
-	struct console *console = calloc(1, sizeof(*console));
+	struct virtio_device *device;
+	struct console *console;
 	int r;
 
-	if (console == NULL)
-		return error_set(err, ENOMEM, "virtio console");
-	r = virtio_device_init(
-		&console->device, &console_operations, memory, QUEUES, QUEUE_SIZE, err);
-	if (r < 0) {
-		free(console);
+	r = virtio_device_new(
+		sizeof(*console), &console_operations, memory, QUEUES, QUEUE_SIZE, &device, err);
+	if (r < 0)
 		return r;
-	}
+	console = (struct console *)device;
 	console->device.features = UINT64_C(1) << VIRTIO_CONSOLE_F_SIZE;
 	console->device.config = &console->config;
 	console->device.config_size = sizeof(console->config);
@@ -158,9 +156,9 @@ int virtio_console_new(struct loop *loop, const struct guest_memory *memory, con
 	console->output_data = data;
 	r = virtio_kick_new(loop, &console->device, serve, &console->kick, err);
 	if (r < 0) {
-		console_destroy(&console->device);
+		console_destroy(device);
 		return r;
 	}
-	*ret = &console->device;
+	*ret = device;
 	return 0;
 }

@@ -57,6 +57,23 @@ int virtio_device_init(struct virtio_device *device,
 	return 0;
 }
 
+int virtio_device_new(size_t size, const struct virtio_device_operations *operations,
+	const struct guest_memory *memory, unsigned int queue_count, uint16_t queue_size,
+	struct virtio_device **ret, struct error *err)
+{
+	struct virtio_device *device = calloc(1, size);
+
+	if (device == NULL)
+		return error_set(err, ENOMEM, "virtio %s", operations->name);
+	int r = virtio_device_init(device, operations, memory, queue_count, queue_size, err);
+	if (r < 0) {
+		free(device);
+		return r;
+	}
+	*ret = device;
+	return 0;
+}
+
 void virtio_device_fini(struct virtio_device *device)
 {
 	for (unsigned int i = 0; i < device->queue_count; i++)

@@ -104,6 +104,14 @@ int virtio_device_init(struct virtio_device *device,
 	const struct virtio_device_operations *operations, const struct guest_memory *memory,
 	unsigned int queue_count, uint16_t queue_size, struct error *err);
 
+/*
+ * Makes a device of `size` bytes, all zeroes but for its first member, the common part, which is
+ * set up as by virtio_device_init().
+ */
+int virtio_device_new(size_t size, const struct virtio_device_operations *operations,
+	const struct guest_memory *memory, unsigned int queue_count, uint16_t queue_size,
+	struct virtio_device **ret, struct error *err);
+
 /* Gives back what virtio_device_init() took; for the device's destroy operation. */
 void virtio_device_fini(struct virtio_device *device);
 

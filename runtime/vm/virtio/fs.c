@@ -221,6 +221,7 @@ int virtio_fs_new(const struct guest_memory *memory, struct fuse_server *server,
 {
 	unsigned int queues = options->queues > 0 ? options->queues : 1;
 	unsigned int threads = options->threads > 0 ? options->threads : THREADS_DEFAULT;
+	struct virtio_device *device;
 	struct fs *fs;
 	int r;
 
@@ -228,19 +229,16 @@ int virtio_fs_new(const struct guest_memory *memory, struct fuse_server *server,
 		return error_say(err, EINVAL,
 			"virtio fs: the tag \"%s\" is not 1 to %zu bytes long", options->tag,
 			sizeof(fs->config.tag));
-	fs = calloc(1, sizeof(*fs));
-	if (fs == NULL)
-		return error_set(err, ENOMEM, "virtio fs");
 	if (queues > REQUEST_QUEUES_MAX)
 		queues = REQUEST_QUEUES_MAX;
 	if (threads > THREADS_MAX)
 		threads = THREADS_MAX;
 	/* Queue 0 is for what must overtake: forgets and interrupts (5.11.2). */
-	r = virtio_device_init(&fs->device, &fs_operations, memory, queues + 1, QUEUE_SIZE, err);
-	if (r < 0) {
-		free(fs);
+	r = virtio_device_new(
+		sizeof(*fs), &fs_operations, memory, queues + 1, QUEUE_SIZE, &device, err);
+	if (r < 0)
 		return r;
-	}
+	fs = (struct fs *)device;
 	pthread_mutex_init(&fs->begin_lock, NULL);
 	fs->server = server;
 	memcpy(fs->config.tag, options->tag, strlen(options->tag));
@@ -249,9 +247,9 @@ int virtio_fs_new(const struct guest_memory *memory, struct fuse_server *server,
 	fs->device.config_size = sizeof(fs->config);
 	r = init(fs, threads, options->confine ? CONFINE_FILES : CONFINE_NOTHING, err);
 	if (r < 0) {
-		fs_destroy(&fs->device);
+		fs_destroy(device);
 		return r;
 	}
-	*ret = &fs->device;
+	*ret = device;
 	return 0;
 }

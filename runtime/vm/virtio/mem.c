@@ -218,6 +218,7 @@ int virtio_mem_new(struct loop *loop, const struct guest_memory *memory, uint64_
 	uint64_t size, struct virtio_device **ret, struct error *err)
 {
 	uint8_t *host = guest_memory_at(memory, gpa, size);
+	struct virtio_device *device;
 	struct mem *mem;
 	int r;
 
@@ -225,14 +226,10 @@ int virtio_mem_new(struct loop *loop, const struct guest_memory *memory, uint64_
 		return error_say(err, EINVAL,
 			"virtio mem: a region of %#llx bytes at %#llx is not possible",
 			(unsigned long long)size, (unsigned long long)gpa);
-	mem = calloc(1, sizeof(*mem));
-	if (mem == NULL)
-		return error_set(err, ENOMEM, "virtio mem");
-	r = virtio_device_init(&mem->device, &mem_operations, memory, 1, QUEUE_SIZE, err);
-	if (r < 0) {
-		free(mem);
+	r = virtio_device_new(sizeof(*mem), &mem_operations, memory, 1, QUEUE_SIZE, &device, err);
+	if (r < 0)
 		return r;
-	}
+	mem = (struct mem *)device;
 	mem->host = host;
 	mem->blocks = size / MEM_BLOCK;
 	mem->config = (struct virtio_mem_config){ .block_size = MEM_BLOCK,
@@ -244,9 +241,9 @@ int virtio_mem_new(struct loop *loop, const struct guest_memory *memory, uint64_
 	mem->device.config_size = sizeof(mem->config);
 	r = virtio_kick_new(loop, &mem->device, serve, &mem->kick, err);
 	if (r < 0) {
-		mem_destroy(&mem->device);
+		mem_destroy(device);
 		return r;
 	}
-	*ret = &mem->device;
+	*ret = device;
 	return 0;
 }

@@ -247,33 +247,30 @@ static void fill_config(struct net *net, const struct net_options *options)
 int virtio_net_new(const struct guest_memory *memory, const struct net_options *options,
 	struct virtio_device **ret, struct error *err)
 {
+	struct virtio_device *device;
 	struct net *net;
 	int r;
 
 	if (options->pairs == 0 || options->pairs > NET_PAIRS_MAX)
 		return error_say(
 			err, EINVAL, "virtio net: %u queues are not possible", options->pairs);
-	net = calloc(1, sizeof(*net));
-	if (net == NULL)
-		return error_set(err, ENOMEM, "virtio net");
-	r = virtio_device_init(
-		&net->device, &net_operations, memory, 2 * options->pairs + 1, NET_QUEUE_SIZE, err);
-	if (r < 0) {
-		free(net);
+	r = virtio_device_new(sizeof(*net), &net_operations, memory, 2 * options->pairs + 1,
+		NET_QUEUE_SIZE, &device, err);
+	if (r < 0)
 		return r;
-	}
+	net = (struct net *)device;
 	fill_config(net, options);
 	r = init_pairs(net, options, err);
 	if (r < 0) {
 		/* The fds stay the caller's. */
 		for (unsigned int i = 0; i < net->pair_count; i++)
 			net->pairs[i].tap = net->pairs[i].vhost.fd = -EBADF;
-		net_destroy(&net->device);
+		net_destroy(device);
 		return r;
 	}
 	for (unsigned int i = 0; options->vhost != NULL && i < net->pair_count; i++)
 		if (net->pairs[i].vhost.fd != options->vhost[i])
 			close_fd(options->vhost[i]);
-	*ret = &net->device;
+	*ret = device;
 	return 0;
 }

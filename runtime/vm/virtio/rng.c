@@ -70,21 +70,19 @@ static const struct virtio_device_operations rng_operations = {
 int virtio_rng_new(struct loop *loop, const struct guest_memory *memory, struct virtio_device **ret,
 	struct error *err)
 {
-	struct rng *rng = calloc(1, sizeof(*rng));
+	struct virtio_device *device;
+	struct rng *rng;
 	int r;
 
-	if (rng == NULL)
-		return error_set(err, ENOMEM, "virtio rng");
-	r = virtio_device_init(&rng->device, &rng_operations, memory, 1, QUEUE_SIZE, err);
-	if (r < 0) {
-		free(rng);
+	r = virtio_device_new(sizeof(*rng), &rng_operations, memory, 1, QUEUE_SIZE, &device, err);
+	if (r < 0)
 		return r;
-	}
+	rng = (struct rng *)device;
 	r = virtio_kick_new(loop, &rng->device, serve, &rng->kick, err);
 	if (r < 0) {
-		rng_destroy(&rng->device);
+		rng_destroy(device);
 		return r;
 	}
-	*ret = &rng->device;
+	*ret = device;
 	return 0;
 }

@@ -354,17 +354,15 @@ static int init_sources(struct loop *loop, struct vsock *vsock, struct error *er
 int virtio_vsock_new(struct loop *loop, const struct guest_memory *memory,
 	const struct vsock_options *options, struct virtio_device **ret, struct error *err)
 {
-	struct vsock *vsock = calloc(1, sizeof(*vsock));
+	struct virtio_device *device;
+	struct vsock *vsock;
 	int r;
 
-	if (vsock == NULL)
-		return error_set(err, ENOMEM, "virtio vsock");
-	r = virtio_device_init(
-		&vsock->device, &vsock_operations, memory, QUEUES, VSOCK_QUEUE_SIZE, err);
-	if (r < 0) {
-		free(vsock);
+	r = virtio_device_new(
+		sizeof(*vsock), &vsock_operations, memory, QUEUES, VSOCK_QUEUE_SIZE, &device, err);
+	if (r < 0)
 		return r;
-	}
+	vsock = (struct vsock *)device;
 	vsock->loop = loop;
 	vsock->wake = vsock->listen_fd = -EBADF;
 	vsock->config.guest_cid = htole64(VSOCK_GUEST_CID);
@@ -374,9 +372,9 @@ int virtio_vsock_new(struct loop *loop, const struct guest_memory *memory,
 	if (r == 0)
 		r = vsock_host_init(vsock, options, err);
 	if (r < 0) {
-		vsock_destroy(&vsock->device);
+		vsock_destroy(device);
 		return r;
 	}
-	*ret = &vsock->device;
+	*ret = device;
 	return 0;
 }
