@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/modules.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 
+#define DEVICES "/sys/bus/platform/devices"
 #define BIND "/sys/bus/platform/drivers/virtio-mmio/bind"
 #define AUTO_ONLINE "/sys/devices/system/memory/auto_online_blocks"
 
@@ -21,18 +24,29 @@ static int write_to(const char *path, const char *text)
 	return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
+static bool exists(const char *device, const char *what)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), DEVICES "/%s%s", device, what);
+	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A slot is what the command line says, or the ACPI tables (runtime/vm/x86/acpi.h). */
 int device_bind(unsigned int slot, struct error *err)
 {
-	char link[96], device[32];
+	char device[32];
 
 	snprintf(device, sizeof(device), "virtio-mmio.%u", slot);
-	snprintf(link, sizeof(link), "/sys/bus/platform/devices/%s/driver", device);
-	if (faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (!exists(device, ""))
+		snprintf(device, sizeof(device), "LNRO0005:%02x", slot);
+	if (exists(device, "/driver"))
 		return 0;
 	int status = write_to(BIND, device);
-	return status < 0
-		? error_set(err, -status, "bind the driver of the guest's device slot %u", slot)
-		: 0;
+	if (status < 0)
+		return error_set(
+			err, -status, "bind the driver of the guest's device slot %u", slot);
+	return modules_load_drivers(err);
 }
 
 /*
