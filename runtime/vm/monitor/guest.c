@@ -47,31 +47,40 @@
 	"console=hvc0 quiet panic=-1 reboot=k tsc=reliable no_timer_check noreplace-smp " \
 	"rcupdate.rcu_expedited=1 cryptomgr.notests dummy.numdummies=0 percpu_alloc=page"
 
+/* The console's driver is a module: what the kernel says before is heard from the serial port. */
+#define DISTRIBUTION_COMMAND_LINE "console=ttyS0 "
+
+struct words {
+	char line[LINE_MAX_LENGTH]; /* in hand */
+	size_t length;
+};
+
 struct guest {
 	struct loop *loop;
 	struct machine *machine;
 	struct fuse_server *files;
 	struct console_log *log;
 	struct virtio_device *vsock;
-	struct loop_source *timer;
+	struct loop_source *timer, *serial_source;
+	int serial[2];	/* a pipe: a distribution's kernel's first words */
 	int kvm, hello; /* hello: the agent's own connection, which it watches */
 	bool ended, timed_out;
 	enum machine_end end;
 	char reason[LINE_MAX_LENGTH]; /* the machine's */
-	char line[LINE_MAX_LENGTH];   /* of the console, in hand */
-	size_t length;
+	struct words console_words, serial_words;
+	bool console_speaks;
 	char last_line[LINE_MAX_LENGTH];
 	char last_words[LINE_MAX_LENGTH]; /* a panic, or what the agent said last */
 };
 
-static void take_line(struct guest *guest)
+static void take_line(struct guest *guest, struct words *words)
 {
-	guest->line[guest->length] = '\0';
-	if (guest->length > 0)
-		memcpy(guest->last_line, guest->line, guest->length + 1);
-	guest->length = 0;
-	const char *panic = strstr(guest->line, PANIC);
-	const char *agent = strstr(guest->line, AGENT);
+	words->line[words->length] = '\0';
+	if (words->length > 0)
+		memcpy(guest->last_line, words->line, words->length + 1);
+	words->length = 0;
+	const char *panic = strstr(words->line, PANIC);
+	const char *agent = strstr(words->line, AGENT);
 	/* The panic is what follows from the agent's end, whose words say why. */
 	if (agent != NULL)
 		snprintf(guest->last_words, sizeof(guest->last_words), "%s", agent);
@@ -79,19 +88,37 @@ static void take_line(struct guest *guest)
 		snprintf(guest->last_words, sizeof(guest->last_words), "%s", panic);
 }
 
+static void listen_to(struct guest *guest, struct words *words, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '\n' || text[i] == '\r')
+			take_line(guest, words);
+		else if (words->length < sizeof(words->line) - 1)
+			/* It may be shown on a terminal: the guest's escape sequences are not. */
+			words->line[words->length++] = text[i] >= ' ' && text[i] <= '~' ? text[i]
+											: '?';
+	}
+	console_log_write(text, length, guest->log);
+}
+
 static void on_console(const char *text, size_t length, void *data)
 {
 	struct guest *guest = data;
 
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] == '\n' || text[i] == '\r')
-			take_line(guest);
-		else if (guest->length < sizeof(guest->line) - 1)
-			/* It may be shown on a terminal: the guest's escape sequences are not. */
-			guest->line[guest->length++] = text[i] >= ' ' && text[i] <= '~' ? text[i]
-											: '?';
-	}
-	console_log_write(text, length, guest->log);
+	guest->console_speaks = true;
+	listen_to(guest, &guest->console_words, text, length);
+}
+
+/* The kernel says the same on both as soon as it has both. */
+static void on_serial(uint32_t events, void *data)
+{
+	struct guest *guest = data;
+	char text[1024];
+	ssize_t n = read(guest->serial[0], text, sizeof(text));
+
+	(void)events;
+	if (n > 0 && !guest->console_speaks)
+		listen_to(guest, &guest->serial_words, text, (size_t)n);
 }
 
 static void on_machine_end(enum machine_end end, const char *message, void *data)
@@ -243,6 +270,17 @@ static int attach_rng(struct guest *guest, struct error *err)
 	return status < 0 ? status : attach(guest, device, err);
 }
 
+/* What a full pipe does not take is lost: it never stops a processor. */
+static int make_serial(struct guest *guest, struct error *err)
+{
+	if (pipe2(guest->serial, O_CLOEXEC | O_NONBLOCK) < 0) {
+		guest->serial[0] = guest->serial[1] = -EBADF;
+		return error_set(err, errno, "make a serial port");
+	}
+	return loop_add(guest->loop, guest->serial[0], EPOLLIN, on_serial, guest,
+		&guest->serial_source, err);
+}
+
 static int build(struct guest *guest, const struct guest_options *options, struct error *err)
 {
 	const struct machine_options machine = {
@@ -253,7 +291,8 @@ static int build(struct guest *guest, const struct guest_options *options, struc
 		.cpus_max = options->size.cpus_max,
 		.spare_slots = SPARE_SLOTS,
 		.large_pages = true,
-		.serial = -EBADF,
+		.acpi = options->distribution,
+		.serial = guest->serial[1],
 		.confine = true,
 	};
 	int status = machine_new(
@@ -359,11 +398,14 @@ int guest_boot(struct loop *loop, const struct guest_options *options, struct gu
 	if (guest == NULL)
 		return error_set(err, ENOMEM, "make the guest");
 	guest->loop = loop;
-	guest->hello = -EBADF;
+	guest->hello = guest->serial[0] = guest->serial[1] = -EBADF;
 	guest->kvm = options->kvm;
-	int status = build(guest, options, err);
+	int status = options->distribution ? make_serial(guest, err) : 0;
+	if (status >= 0)
+		status = build(guest, options, err);
 	if (status >= 0) {
-		snprintf(line, sizeof(line), "%s %s", COMMAND_LINE,
+		snprintf(line, sizeof(line), "%s%s %s",
+			options->distribution ? DISTRIBUTION_COMMAND_LINE : "", COMMAND_LINE,
 			options->kernel_parameters != NULL ? options->kernel_parameters : "");
 		status = machine_start(guest->machine, options->kernel, options->initrd, line, err);
 	}
@@ -405,6 +447,9 @@ void guest_free(struct guest *guest)
 	fuse_server_free(guest->files);
 	console_log_free(guest->log, 100);
 	loop_remove(guest->timer);
+	loop_remove(guest->serial_source);
+	close_fd(guest->serial[0]);
+	close_fd(guest->serial[1]);
 	close_fd(guest->hello);
 	free(guest);
 }

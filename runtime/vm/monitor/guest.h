@@ -29,7 +29,12 @@ struct guest_options {
 	int log;		 /* where the guest's console goes, the caller's */
 	int image;		 /* a disk, read-only, or negative; the caller's */
 	int vsock; /* a listening Unix socket for other processes' connections; taken over */
-	struct vm_size size;	       /* memory is rounded up to 2 MiB */
+	struct vm_size size; /* memory is rounded up to 2 MiB */
+	/*
+	 * A distribution's kernel, which knows the machine from ACPI tables, and has a serial port
+	 * to say why it does not come as far as the console's driver.
+	 */
+	bool distribution;
 	const char *kernel_parameters; /* more of the command line, or NULL */
 	const struct guest_export *exports;
 	size_t n_exports;
