@@ -22,12 +22,11 @@
 #include "lib/file.h"
 #include "runtime/vm/accel/accel.h"
 #include "runtime/vm/boot/image.h"
+#include "runtime/vm/kernel/cache.h"
+#include "runtime/vm/kernel/choice.h"
+#include "runtime/vm/kernel/modules.h"
 #include "runtime/vm/network/network.h"
 #include "runtime/vm/virtio/vhost_net.h"
-
-#ifndef CAISSON_DATADIR
-#define CAISSON_DATADIR "/usr/lib/caisson"
-#endif
 
 /* ---- KVM ------------------------------------------------------------------------------------ */
 
@@ -91,8 +90,12 @@ static int check_initramfs(int fd, struct error *err)
 	return 0;
 }
 
+#define MEND_KERNEL                                                                             \
+	"in caisson's source: make guest-kernel && sudo make install; or name a kernel in the " \
+	"settings (" SETTINGS_PATH ", vm.kernel)"
+
 static void look_at_file(struct doctor_report *report, const char *name, const char *path,
-	int (*check)(int fd, struct error *err), const char *mend)
+	int (*check)(int fd, struct error *err), const char *mend, const char *whose)
 {
 	struct error err = ERROR_INIT;
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -102,19 +105,56 @@ static void look_at_file(struct doctor_report *report, const char *name, const c
 	else if (check(fd, &err) < 0)
 		doctor_add(report, name, DOCTOR_MISSING, mend, "%s: %s", path, err.message);
 	else
-		doctor_add(report, name, DOCTOR_OK, NULL, "%s", path);
+		doctor_add(report, name, DOCTOR_OK, NULL, "%s%s", path, whose);
+}
+
+/* What is put behind the agent for a distribution's kernel, and where that is kept. */
+static void look_at_modules(struct doctor_report *report, const struct vm_kernel_place *place)
+{
+	_cleanup_(kernel_modules_free) struct kernel_modules modules = { 0 };
+	char directory[PATH_MAX], path[PATH_MAX];
+	struct error err = ERROR_INIT;
+
+	if (kernel_modules_find("", place->version, &modules, &err) < 0) {
+		doctor_add(report, "kernel modules", DOCTOR_MISSING,
+			err.errnum == ENOENT ? "as root: apt-get install kmod" : MEND_KERNEL, "%s",
+			err.message);
+		return;
+	}
+	doctor_add(report, "kernel modules",
+		modules.missing[0] == '\0' ? DOCTOR_OK : DOCTOR_OPTIONAL,
+		"a kernel that has them: " MEND_KERNEL, "%zu of kernel %s%s%s", modules.count,
+		place->version, modules.missing[0] != '\0' ? "; it has no " : "", modules.missing);
+	_cleanup_close_ int agent = open(place->agent, O_RDONLY | O_CLOEXEC);
+	if (agent < 0)
+		return;
+	cache_directory(directory);
+	bool there = cache_has_initramfs(directory, "", place->version, agent, path);
+	doctor_add(report, "initramfs", DOCTOR_OK, NULL, "%s%s", path,
+		there ? "" : ", made by the first container");
 }
 
 static void look_at_files(struct doctor_report *report, const struct settings_vm *settings)
 {
-	look_at_file(report, "guest kernel",
-		settings->kernel != NULL ? settings->kernel : CAISSON_DATADIR "/vmlinux",
-		check_kernel,
-		"in caisson's source: make guest-kernel && sudo make install; or name a kernel in "
-		"the settings (" SETTINGS_PATH ", vm.kernel)");
-	look_at_file(report, "guest agent",
-		settings->initrd != NULL ? settings->initrd : CAISSON_DATADIR "/agent.cpio",
-		check_initramfs, "in caisson's source: make && sudo make install");
+	struct vm_kernel_place place;
+	struct error err = ERROR_INIT;
+	char whose[KERNEL_VERSION_MAX + 64] = ", installed";
+	int status = vm_kernel_find(settings, &place, &err);
+
+	if (place.distribution)
+		snprintf(whose, sizeof(whose), ", the distribution's %s%s", place.version,
+			place.named ? ", named by the settings" : "");
+	else if (place.named)
+		snprintf(whose, sizeof(whose), ", named by the settings");
+	if (status < 0)
+		doctor_add(report, "guest kernel", DOCTOR_MISSING, MEND_KERNEL, "%s", err.message);
+	else
+		look_at_file(
+			report, "guest kernel", place.kernel, check_kernel, MEND_KERNEL, whose);
+	look_at_file(report, "guest agent", place.agent, check_initramfs,
+		"in caisson's source: make && sudo make install", "");
+	if (place.distribution)
+		look_at_modules(report, &place);
 }
 
 /* ---- network -------------------------------------------------------------------------------- */

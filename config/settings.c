@@ -86,7 +86,7 @@ void settings_default(struct settings *ret)
 			.vcpus = 1,
 			.vcpus_max = 4,
 			.overhead = 64 * MEBIBYTE,
-			.timeout = 10 },
+		},
 	};
 }
 

@@ -54,7 +54,11 @@ struct settings_vm {
 	 */
 	uint64_t memory_max;
 	uint32_t vcpus_max;
-	uint32_t timeout; /* seconds that a guest may take to boot, and to answer; 10 by default */
+	/*
+	 * Seconds that a guest may take to boot, and to answer. 0 (the default): 10, and 60 for a
+	 * distribution's kernel.
+	 */
+	uint32_t timeout;
 	/* config.json's vm object may name files of the host's (kernel, initrd). */
 	bool container_paths;
 	uint64_t overhead; /* bytes added for the guest's kernel and agent; 64 MiB by default */

@@ -46,8 +46,7 @@ check-install: all
 
 # Where the program looks for its helpers, the guest's kernel and agent. It is compiled in: another
 # PREFIX compiles these files anew.
-PATH_OBJECTS := $(addprefix $(BUILD)/obj/,runtime/vm/plan/asked.o runtime/vm/isolation.o \
-	cmd/doctor_vm.o \
+PATH_OBJECTS := $(addprefix $(BUILD)/obj/,runtime/vm/kernel/choice.o \
 	runtime/cgroup/systemd.o)
 
 $(PATH_OBJECTS): CPPFLAGS += -DCAISSON_DATADIR='"$(DATADIR)"' -DCAISSON_LIBEXECDIR='"$(LIBEXECDIR)"'

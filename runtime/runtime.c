@@ -39,6 +39,11 @@ static bool in_user_namespace(void)
 		outside != 0 || count != UINT32_MAX;
 }
 
+bool runtime_is_rootless(void)
+{
+	return geteuid() != 0 || in_user_namespace();
+}
+
 static bool has_capability(unsigned int capability)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -86,7 +91,7 @@ int runtime_open(
 {
 	if (path != NULL && path[0] == '\0')
 		return error_say(err, EINVAL, "--root: the path is empty");
-	bool is_rootless = rootless >= 0 ? rootless > 0 : geteuid() != 0 || in_user_namespace();
+	bool is_rootless = rootless >= 0 ? rootless > 0 : runtime_is_rootless();
 	_cleanup_free_ char *root_path = path != NULL ? absolute_path(path)
 						      : default_root(is_rootless);
 	if (root_path == NULL)

@@ -29,6 +29,9 @@ struct runtime {
 	const struct settings *settings;   /* NULL in a guest */
 };
 
+/* Whether the caller is not root of the host's initial user namespace. */
+bool runtime_is_rootless(void);
+
 /*
  * Opens the state root at `path` (NULL: /run/caisson, or $XDG_RUNTIME_DIR/caisson when rootless),
  * and finds out what the caller is. `rootless`: 1, 0, or -1 to find out. With `create` the

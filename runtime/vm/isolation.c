@@ -27,6 +27,7 @@
 #include "runtime/ns/rootfs.h"
 #include "runtime/vm/accel/accel.h"
 #include "runtime/vm/control/control.h"
+#include "runtime/vm/kernel/choice.h"
 #include "runtime/vm/monitor/confine.h"
 #include "runtime/vm/monitor/growth.h"
 #include "runtime/vm/monitor/guest.h"
@@ -38,18 +39,13 @@
 #include "runtime/vm/stand_in/stand_in.h"
 #include "runtime/vm/vm.h"
 
-#ifndef CAISSON_DATADIR
-#define CAISSON_DATADIR "/usr/lib/caisson"
-#endif
-
 #define CPUID_VMX (1U << 5) /* leaf 1, ecx */
 #define CPUID_SVM (1U << 2) /* leaf 0x80000001, ecx */
 
-#define INITRD CAISSON_DATADIR "/agent.cpio"
-
 /* What the creator made ready, and what the new process makes of it. */
 struct vm_container {
-	int kvm, kernel, initrd, log, oom, vsock, control_socket;
+	int kvm, log, oom, vsock, control_socket;
+	struct vm_kernel kernel;
 	int image; /* the root's, or -EBADF: the rootfs's */
 	struct vm_split split;
 	struct guest_export *exports; /* the new process's fds */
@@ -59,29 +55,6 @@ struct vm_container {
 	struct control *control;
 	struct stand_in *stand_in;
 };
-
-static int open_read_only(const char *path, const char *what, const char *mend, struct error *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_say(err, errno, "cannot open the %s %s: %s; %s", what, path,
-			strerror(errno), mend);
-	return fd;
-}
-
-static int open_kernel(const struct settings_vm *settings, struct error *err)
-{
-	return open_read_only(vm_kernel_path(settings), "guest kernel",
-		"build it with 'make guest-kernel', or name another in the settings (vm.kernel)",
-		err);
-}
-
-static int open_initrd(const struct settings_vm *settings, struct error *err)
-{
-	return open_read_only(settings->initrd != NULL ? settings->initrd : INITRD, "guest's agent",
-		"install it with 'make install'", err);
-}
 
 /*
  * A processor without VMX and SVM has a KVM that may only emulate, which a first guest of some
@@ -108,12 +81,9 @@ static int open_files(struct vm_container *vm, const struct container_init *init
 	if (status < 0)
 		return status;
 	const struct settings_vm files = vm_asked_files(init);
-	vm->kernel = open_kernel(&files, err);
-	if (vm->kernel < 0)
-		return vm->kernel;
-	vm->initrd = open_initrd(&files, err);
-	if (vm->initrd < 0)
-		return vm->initrd;
+	status = vm_kernel_open(&files, &vm->kernel, err);
+	if (status < 0)
+		return status;
 	vm->log = openat(init->dir, VM_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (vm->log < 0)
 		return error_set(err, errno, "create the log of the guest's console");
@@ -131,11 +101,15 @@ static int open_files(struct vm_container *vm, const struct container_init *init
 int vm_is_possible(const struct settings_vm *settings, struct error *err)
 {
 	_cleanup_close_ int kvm = accel_open_device(err);
-	_cleanup_close_ int kernel = kvm < 0 ? kvm : open_kernel(settings, err);
-	_cleanup_close_ int initrd = kernel < 0 ? kernel : open_initrd(settings, err);
+	struct vm_kernel kernel;
 
-	if (initrd < 0)
-		return initrd;
+	if (kvm < 0)
+		return kvm;
+	int status = vm_kernel_open(settings, &kernel, err);
+	if (status < 0)
+		return status;
+	close_fd(kernel.kernel);
+	close_fd(kernel.initrd);
 	int works = accel_probe(kvm, err);
 	return works > 0 ? 0 : works < 0 ? works : -ENOTSUP;
 }
@@ -147,8 +121,8 @@ static void prepare_free(struct container_init *init)
 	if (vm == NULL)
 		return;
 	close_fd(vm->kvm);
-	close_fd(vm->kernel);
-	close_fd(vm->initrd);
+	close_fd(vm->kernel.kernel);
+	close_fd(vm->kernel.initrd);
 	close_fd(vm->log);
 	close_fd(vm->oom);
 	close_fd(vm->vsock);
@@ -164,7 +138,7 @@ static int prepare(struct container_init *init, struct error *err)
 
 	if (vm == NULL)
 		return error_set(err, ENOMEM, "make a virtual machine");
-	vm->kvm = vm->kernel = vm->initrd = vm->log = -EBADF;
+	vm->kvm = vm->kernel.kernel = vm->kernel.initrd = vm->log = -EBADF;
 	vm->oom = vm->vsock = vm->control_socket = -EBADF;
 	init->isolation_data = vm;
 	if (init->options->preserve_fds > 0)
@@ -181,8 +155,8 @@ static int prepare(struct container_init *init, struct error *err)
 		status = open_files(vm, init, err);
 	if (status < 0)
 		return status;
-	const int keep[] = { vm->kvm, vm->kernel, vm->initrd, vm->log, vm->oom, vm->vsock,
-		vm->control_socket, vm->image };
+	const int keep[] = { vm->kvm, vm->kernel.kernel, vm->kernel.initrd, vm->log, vm->oom,
+		vm->vsock, vm->control_socket, vm->image };
 	memcpy(init->keep, keep, sizeof(keep));
 	init->n_keep = sizeof(keep) / sizeof(*keep) - (vm->image < 0);
 	if (vm->split.n_exports > CONTAINER_INIT_KEEP - init->n_keep)
@@ -277,15 +251,16 @@ static int become(struct container_init *init, struct error *err)
 	const struct guest_options options = {
 		.kernel_parameters = parameters,
 		.kvm = vm->kvm,
-		.kernel = vm->kernel,
-		.initrd = vm->initrd,
+		.kernel = vm->kernel.kernel,
+		.initrd = vm->kernel.initrd,
+		.distribution = vm->kernel.distribution,
 		.log = vm->log,
 		.image = vm->image,
 		.vsock = vm->vsock,
 		.size = vm_size(init->config, init->runtime->vm),
 		.exports = vm->exports,
 		.n_exports = vm->split.n_exports,
-		.timeout = (int)init->runtime->vm->timeout * 1000,
+		.timeout = vm_kernel_timeout(init->runtime->vm, vm->kernel.distribution),
 	};
 	int status = loop_new(&vm->loop, err);
 
@@ -308,7 +283,7 @@ static int become(struct container_init *init, struct error *err)
 		.data = vm->guest,
 		.terminal = init->config->process.terminal,
 		.notify = init->state->notify,
-		.timeout = (int)init->runtime->vm->timeout * 1000,
+		.timeout = vm_kernel_timeout(init->runtime->vm, vm->kernel.distribution),
 	};
 	status = stand_in_new(&stand_in, &vm->stand_in, err);
 	if (status == 0)

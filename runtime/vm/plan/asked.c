@@ -9,10 +9,7 @@
 #include "config/settings.h"
 #include "lib/error.h"
 #include "runtime/init.h"
-
-#ifndef CAISSON_DATADIR
-#define CAISSON_DATADIR "/usr/lib/caisson"
-#endif
+#include "runtime/vm/kernel/choice.h"
 
 /* How containerd's CRI plugin, and how CRI-O and podman tell a pod's sandbox and containers apart.
  */
@@ -22,11 +19,6 @@ static const struct {
 	{ "io.kubernetes.cri.container-type", "io.kubernetes.cri.sandbox-id" },
 	{ "io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID" },
 };
-
-const char *vm_kernel_path(const struct settings_vm *settings)
-{
-	return settings->kernel != NULL ? settings->kernel : CAISSON_DATADIR "/vmlinux";
-}
 
 /*
  * A pod's containers share namespaces, which those of two guests cannot. The sandbox's own machine

@@ -22,6 +22,3 @@ int vm_check_asked(const struct container_init *init, struct error *err);
  * strings are the settings' and config.json's.
  */
 struct settings_vm vm_asked_files(const struct container_init *init);
-
-/* The path of the guest's kernel by the settings, or where it is installed. */
-const char *vm_kernel_path(const struct settings_vm *settings);

@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "runtime/vm/kernel/choice.h"
 #include "runtime/vm/monitor/confine.h"
 #include "runtime/vm/monitor/loop.h"
 #include "runtime/vm/plan/split.h"
@@ -85,7 +86,7 @@ int vm_exec_run(struct container_process *process, struct error *err)
 		.dial = take_connection,
 		.data = vm,
 		.terminal = process->options->process->terminal,
-		.timeout = (int)process->container->runtime->vm->timeout * 1000,
+		.timeout = vm_kernel_timeout(process->container->runtime->vm, false),
 	};
 	struct stand_in *stand_in = NULL;
 	int status = process->outside ? confine_outside(err) : 0;
