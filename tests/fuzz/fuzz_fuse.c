@@ -127,6 +127,7 @@ static size_t one(const uint8_t *data, size_t size)
 	static char arguments[512];
 	struct fuse_in_header header = { .unique = 7 };
 	size_t length = size > 4 ? data[3] : 0;
+	uint16_t extensions;
 
 	if (size < 4)
 		return size;
@@ -137,7 +138,9 @@ static size_t one(const uint8_t *data, size_t size)
 	header.nodeid = data[1] & 0x40 ? data[1] : nodes[data[1] % KNOWN];
 	header.uid = data[2] & 1 ? 1000 : 0;
 	header.gid = data[2] & 2 ? 1000 : 0;
-	header.padding = data[2] & 4 ? data[2] >> 4 : 0;
+	/* The length of extensions; headers before 7.38 do not name its place. */
+	extensions = data[2] & 4 ? data[2] >> 4 : 0;
+	memcpy((char *)&header + 36, &extensions, sizeof(extensions));
 	header.len = (uint32_t)(sizeof(header) + length + (data[2] & 8 ? data[2] : 0));
 	if (!(data[1] & 0x80) && length >= 8)
 		memcpy(arguments, &handles[data[1] / KNOWN % KNOWN], 8);

@@ -274,27 +274,60 @@ static void test_permissions_are_the_caller_s(void **state)
 	assert_int_equal(look("sticky/link").st_uid, 1000);
 }
 
-/* As a user's write does on any file system. */
-static void test_set_id_bits_go_with_a_write(void **state)
+static bool write_to(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, "y", 1) == 1;
+}
+
+static bool allocate(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && fallocate(fd, 0, 0, 8192) == 0;
+}
+
+static bool copy_into(const char *name)
+{
+	int from = open("source", O_RDONLY | O_CLOEXEC), to = open(name, O_WRONLY | O_CLOEXEC);
+
+	return from >= 0 && to >= 0 && copy_file_range(from, NULL, to, NULL, 1, 0) == 1;
+}
+
+static mode_t left_by(bool (*change)(const char *name), uid_t uid, mode_t mode)
 {
 	pid_t child;
 	int status;
 
-	NEEDS_MOUNT();
 	put("s", "x");
-	assert_int_equal(chmod("s", 06777), 0);
+	assert_int_equal(chmod("s", mode), 0);
 	child = fork();
 	if (child == 0) {
-		int fd;
-
-		if (setgid(1000) < 0 || setuid(1000) < 0)
+		if (uid != 0 && (setgid(uid) < 0 || setuid(uid) < 0))
 			_exit(1);
-		fd = open("s", O_WRONLY);
-		_exit(fd < 0 || write(fd, "y", 1) != 1);
+		_exit(change("s") ? 0 : 2);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	assert_int_equal(look("s").st_mode & 07777, 0777);
+	mode = look("s").st_mode & 07777;
+	assert_int_equal(unlink("s"), 0);
+	return mode;
+}
+
+/* As a user's change does on any file system; root's does not. */
+static void test_set_id_bits_go_with_a_change(void **state)
+{
+	static bool (*const changes[])(const char *name) = { write_to, allocate, copy_into };
+
+	NEEDS_MOUNT();
+	put("source", "x");
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		assert_int_equal(left_by(changes[i], 1000, 06777), 0777);
+		assert_int_equal(left_by(changes[i], 0, 06777), 06777);
+		/* What a thread did for the one before does not matter. */
+		assert_int_equal(left_by(changes[i], 1000, 06777), 0777);
+	}
 }
 
 static void test_default_acl_is_inherited(void **state)
@@ -495,7 +528,7 @@ int main(void)
 		TEST(test_open_files_outlive_their_names),
 		TEST(test_renames),
 		TEST(test_permissions_are_the_caller_s),
-		TEST(test_set_id_bits_go_with_a_write),
+		TEST(test_set_id_bits_go_with_a_change),
 		TEST(test_default_acl_is_inherited),
 		TEST(test_times_sizes_and_holes),
 		TEST(test_append_and_mmap),

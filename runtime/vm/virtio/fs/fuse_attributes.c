@@ -225,6 +225,19 @@ static int set_mode(int fd, mode_t mode)
 	return fchmodat(AT_FDCWD, name, mode & 07777, 0) < 0 ? -errno : 0;
 }
 
+/*
+ * Set-id bits go as the host's kernel has it. Whether the user is in the group, which keeps a
+ * setgid bit that nobody can use to run the file, is not said: it goes.
+ */
+static int set_owner(struct fuse_request *request, const struct fuse_setattr_in *in, int fd)
+{
+	uid_t uid = in->valid & FATTR_UID ? in->uid : (uid_t)-1;
+	gid_t gid = in->valid & FATTR_GID ? in->gid : (gid_t)-1;
+
+	fuse_credentials_set_kill(request->thread, request->header.uid != 0);
+	return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
 static int set_size(struct fuse_request *request, const struct fuse_setattr_in *in,
 	const struct fuse_handle *handle)
 {
@@ -264,10 +277,8 @@ static int set_attributes(struct fuse_request *request, const struct fuse_setatt
 	fuse_credentials_set_kill(request->thread, false);
 	if (in->valid & FATTR_MODE)
 		r = S_ISLNK(request->node->type) ? -EOPNOTSUPP : set_mode(fd, in->mode);
-	if (r == 0 && (in->valid & (FATTR_UID | FATTR_GID)) &&
-		fchownat(fd, "", in->valid & FATTR_UID ? in->uid : (uid_t)-1,
-			in->valid & FATTR_GID ? in->gid : (gid_t)-1, AT_EMPTY_PATH) < 0)
-		r = -errno;
+	if (r == 0 && (in->valid & (FATTR_UID | FATTR_GID)))
+		r = set_owner(request, in, fd);
 	if (r == 0 && (in->valid & FATTR_SIZE))
 		r = set_size(request, in, handle);
 	if (r == 0 && (in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW)))

@@ -364,6 +364,7 @@ int fuse_do_create(struct fuse_request *request)
 		return r;
 	if (existed) {
 		node = fuse_node_get(request->server, entry.nodeid);
+		fuse_credentials_set_kill(request->thread, in->open_flags & FUSE_OPEN_KILL_SUIDGID);
 		fd = node == NULL ? -ESTALE
 				  : fuse_open_contents(request, node,
 					    (int)(in->flags & (O_ACCMODE | O_TRUNC)));

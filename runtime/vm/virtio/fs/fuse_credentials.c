@@ -73,8 +73,7 @@ void fuse_credentials_set_kill(struct fuse_thread *thread, bool kill)
 /* The supplementary groups that the request brings: those that matter, says 7.38. */
 static unsigned int take_groups(const struct fuse_request *request, gid_t groups[GROUPS_MAX])
 {
-	/* In units of 8 bytes, at the end; older headers call the place padding. */
-	size_t length = (size_t)(request->header.padding & 0xffff) * 8;
+	size_t length = fuse_extensions_length(&request->header);
 	size_t at = request->length - (length <= request->length ? length : request->length);
 	struct extension_header header;
 	uint32_t count;
@@ -134,6 +133,6 @@ void fuse_credentials_restore(struct fuse_request *request)
 	}
 	if (request->header.gid != thread->base_gid)
 		syscall(SYS_setfsgid, thread->base_gid);
-	if (thread->can_set_groups && request->header.padding != 0)
+	if (thread->can_set_groups && fuse_extensions_length(&request->header) > 0)
 		syscall(SYS_setgroups, 0, NULL);
 }

@@ -219,6 +219,9 @@ int fuse_do_fallocate(struct fuse_request *request)
 	handle = fuse_handle_get(request->server, in->fh, false);
 	if (handle == NULL)
 		return -EBADF;
+	/* The client's word for it is missing here and below, and it does not do it itself either.
+	 */
+	fuse_credentials_set_kill(request->thread, request->header.uid != 0);
 	r = !handle->writable ? -EBADF
 		: fallocate(handle->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length) < 0
 		? -errno
@@ -264,6 +267,7 @@ int fuse_do_copy_file_range(struct fuse_request *request)
 	from_offset = (loff_t)in->off_in;
 	to_offset = (loff_t)in->off_out;
 	if (from != NULL && to != NULL && to->writable) {
+		fuse_credentials_set_kill(request->thread, request->header.uid != 0);
 		n = copy_file_range(from->fd, &from_offset, to->fd, &to_offset,
 			in->len < COPY_MAX ? in->len : COPY_MAX, 0);
 		if (n < 0)

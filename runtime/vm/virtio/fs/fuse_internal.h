@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -128,6 +129,19 @@ struct fuse_request {
 	size_t replied;		/* bytes of payload that it has */
 	struct fuse_node *node; /* header.nodeid, referenced */
 };
+
+/*
+ * Bytes of extensions at the end of a request. Headers before 7.38 have no name for the place, and
+ * later ones use that name for what is behind it.
+ */
+static inline size_t fuse_extensions_length(const struct fuse_in_header *header)
+{
+	uint16_t units;
+
+	_Static_assert(sizeof(*header) == 40, "the protocol's header");
+	memcpy(&units, (const char *)header + 36, sizeof(units));
+	return (size_t)units * 8;
+}
 
 #define FUSE_NO_REPLY 1 /* what an operation returns for a request that is not answered */
 
