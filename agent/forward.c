@@ -12,28 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/vm_sockets.h>
-
-#include "agent/protocol.h"
+#include "agent/system.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/fds.h"
 #include "lib/pump.h"
-
-int forward_listen(struct error *err)
-{
-	const struct sockaddr_vm address = {
-		.svm_family = AF_VSOCK,
-		.svm_cid = VMADDR_CID_ANY,
-		.svm_port = PROTOCOL_FORWARD_PORT,
-	};
-	_cleanup_close_ int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(fd, 64) < 0)
-		return error_set(err, errno, "listen on vsock port %u", PROTOCOL_FORWARD_PORT);
-	return take_fd(&fd);
-}
 
 static int try_address(const struct sockaddr *address, uint16_t port)
 {
@@ -93,15 +76,12 @@ static _Noreturn void serve(int connection, uint16_t port)
 void forward_accept(int listener)
 {
 	for (;;) {
-		struct sockaddr_vm peer = { 0 };
-		socklen_t length = sizeof(peer);
-		_cleanup_close_ int connection = accept4(
-			listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC);
+		uint32_t port;
+		_cleanup_close_ int connection = system_accept(listener, &port);
 
 		if (connection < 0)
 			return;
-		/* A process of the guest's is not the host. */
-		if (peer.svm_cid == VMADDR_CID_HOST && fork() == 0)
-			serve(connection, (uint16_t)peer.svm_port);
+		if (fork() == 0)
+			serve(connection, (uint16_t)port);
 	}
 }

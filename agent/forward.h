@@ -5,10 +5,8 @@
  */
 #pragma once
 
-struct error;
-
-/* Listens for them; returns the socket, for the loop. */
-int forward_listen(struct error *err);
-
-/* Takes what has arrived. Each connection has a process of its own, which the loop reaps. */
+/*
+ * Takes what has arrived on PROTOCOL_FORWARD_PORT (`listener` is system_listen()'s). Each
+ * connection has a process of its own, which the loop reaps.
+ */
 void forward_accept(int listener);

@@ -42,22 +42,6 @@ struct server {
 
 enum { FD_LISTENER, FD_FORWARD, FD_SIGNALS, FD_HOST, FD_FIXED };
 
-static int listen_vsock(struct error *err)
-{
-	const struct sockaddr_vm address = {
-		.svm_family = AF_VSOCK,
-		.svm_cid = VMADDR_CID_ANY,
-		.svm_port = PROTOCOL_AGENT_PORT,
-	};
-	_cleanup_close_ int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-		/* Beyond it connections are refused: many come while a process is made. */
-		listen(fd, SOMAXCONN) < 0)
-		return error_set(err, errno, "listen on vsock port %u", PROTOCOL_AGENT_PORT);
-	return take_fd(&fd);
-}
-
 /* The one call that the guest makes: the host need not poll for the agent. */
 static int say_hello(struct error *err)
 {
@@ -83,8 +67,7 @@ static int say_hello(struct error *err)
 static void accept_connections(struct server *server)
 {
 	for (;;) {
-		_cleanup_close_ int fd = accept4(
-			server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		_cleanup_close_ int fd = system_accept(server->listener, NULL);
 		if (fd < 0 || server->n_connections == CONNECTIONS_MAX)
 			return;
 		struct connection *larger = realloc(
@@ -92,8 +75,7 @@ static void accept_connections(struct server *server)
 		if (larger == NULL)
 			return;
 		server->connections = larger;
-		larger[server->n_connections++] = (struct connection){ .peer = { .fd = take_fd(
-											 &fd) } };
+		larger[server->n_connections++] = (struct connection){ .peer.fd = take_fd(&fd) };
 	}
 }
 
@@ -277,10 +259,10 @@ int server_run(const struct runtime *runtime, struct error *err)
 	server.signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (server.signals < 0)
 		return error_set(err, errno, "wait for children");
-	server.listener = listen_vsock(err);
+	server.listener = system_listen(PROTOCOL_AGENT_PORT, err);
 	if (server.listener < 0)
 		return server.listener;
-	server.forward = forward_listen(err);
+	server.forward = system_listen(PROTOCOL_FORWARD_PORT, err);
 	if (server.forward < 0)
 		return server.forward;
 	server.host = say_hello(err);

@@ -12,9 +12,12 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h>
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
@@ -77,6 +80,41 @@ int system_mount_exports(struct error *err)
 		return error_set(err, errno, "mount the host's exports in the guest");
 	mounted = true;
 	return 0;
+}
+
+int system_listen(uint32_t port, struct error *err)
+{
+	const struct sockaddr_vm address = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_ANY,
+		.svm_port = port,
+	};
+	_cleanup_close_ int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+		/* Beyond it connections are refused: many come while a process is made. */
+		listen(fd, SOMAXCONN) < 0)
+		return error_set(err, errno, "listen on vsock port %u", port);
+	return take_fd(&fd);
+}
+
+int system_accept(int listener, uint32_t *ret_port)
+{
+	for (;;) {
+		struct sockaddr_vm peer = { 0 };
+		socklen_t length = sizeof(peer);
+		int fd = accept4(
+			listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			return -errno;
+		if (peer.svm_cid == VMADDR_CID_HOST) {
+			if (ret_port != NULL)
+				*ret_port = peer.svm_port;
+			return fd;
+		}
+		close(fd);
+	}
 }
 
 void system_sync(void)

@@ -20,6 +20,15 @@ int system_set_up(struct error *err);
  */
 int system_mount_exports(struct error *err);
 
+/* Listens on a port of vsock, without blocking. Returns the socket. */
+int system_listen(uint32_t port, struct error *err);
+
+/*
+ * Takes a connection that the host has made; those of the guest's own processes are closed.
+ * *ret_port (may be NULL) is the host's port. Negative once there is none left.
+ */
+int system_accept(int listener, uint32_t *ret_port);
+
 /* Writes everything that was written to files through to the host. */
 void system_sync(void);
 
