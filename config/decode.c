@@ -121,6 +121,15 @@ const struct name_value *name_value_find(const struct name_value *names, const c
 	return NULL;
 }
 
+/* The elements of a list of objects, all zeroes, as many as `value` has. */
+static int make_list(struct decoder *decoder, const struct field *field,
+	const struct json_value *value, struct list *ret)
+{
+	ret->count = value->count;
+	ret->items = arena_alloc(decoder->arena, ret->count, field->object->size);
+	return ret->items == NULL ? decode_fail_memory(decoder) : 0;
+}
+
 static int decode_objects(struct decoder *decoder, const struct field *field,
 	const struct json_value *value, void *destination)
 {
@@ -129,10 +138,9 @@ static int decode_objects(struct decoder *decoder, const struct field *field,
 	if (value->count == 0)
 		return 0;
 
-	struct list list = { .count = value->count };
-	list.items = arena_alloc(decoder->arena, list.count, field->object->size);
-	if (list.items == NULL)
-		return decode_fail_memory(decoder);
+	struct list list;
+	if (make_list(decoder, field, value, &list) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < list.count; i++) {
 		decode_enter_index(decoder, i);
 		int status = decode_object(decoder, field->object, &value->items[i],
@@ -153,10 +161,9 @@ static int decode_object_map(struct decoder *decoder, const struct field *field,
 	if (value->count == 0)
 		return 0;
 
-	struct list list = { .count = value->count };
-	list.items = arena_alloc(decoder->arena, list.count, field->object->size);
-	if (list.items == NULL)
-		return decode_fail_memory(decoder);
+	struct list list;
+	if (make_list(decoder, field, value, &list) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < list.count; i++) {
 		char *item = (char *)list.items + i * field->object->size;
 		const char *key = value->members[i].key;

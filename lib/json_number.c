@@ -72,17 +72,24 @@ static int to_integer(const struct decimal *number, uint64_t *ret)
 	return 0;
 }
 
-int json_uint64(const struct json_value *value, uint64_t *ret)
+static int read_integer(const struct json_value *value, bool *ret_negative, uint64_t *ret_magnitude)
 {
-	uint64_t magnitude;
-
 	if (value == NULL || value->type != JSON_NUMBER)
 		return -EINVAL;
 	struct decimal number = split(value->text);
-	int status = to_integer(&number, &magnitude);
+	*ret_negative = number.negative;
+	return to_integer(&number, ret_magnitude);
+}
+
+int json_uint64(const struct json_value *value, uint64_t *ret)
+{
+	uint64_t magnitude;
+	bool negative;
+	int status = read_integer(value, &negative, &magnitude);
+
 	if (status != 0)
 		return status;
-	if (number.negative && magnitude != 0)
+	if (negative && magnitude != 0)
 		return -ERANGE;
 	*ret = magnitude;
 	return 0;
@@ -91,15 +98,13 @@ int json_uint64(const struct json_value *value, uint64_t *ret)
 int json_int64(const struct json_value *value, int64_t *ret)
 {
 	uint64_t magnitude;
+	bool negative;
+	int status = read_integer(value, &negative, &magnitude);
 
-	if (value == NULL || value->type != JSON_NUMBER)
-		return -EINVAL;
-	struct decimal number = split(value->text);
-	int status = to_integer(&number, &magnitude);
 	if (status != 0)
 		return status;
-	if (magnitude > (uint64_t)INT64_MAX + (number.negative ? 1 : 0))
+	if (magnitude > (uint64_t)INT64_MAX + (negative ? 1 : 0))
 		return -ERANGE;
-	*ret = number.negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
+	*ret = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
 	return 0;
 }

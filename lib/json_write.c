@@ -45,6 +45,20 @@ int json_writer_text(
 	return 0;
 }
 
+int json_writer_copy(struct json_writer *writer, char **ret_text, struct error *err)
+{
+	const char *text = NULL;
+	int status = json_writer_text(writer, &text, NULL, err);
+
+	if (status < 0)
+		return status;
+	char *copy = strdup(text);
+	if (copy == NULL)
+		return error_set(err, ENOMEM, "write a JSON document");
+	*ret_text = copy;
+	return 0;
+}
+
 void json_writer_close(struct json_writer *writer)
 {
 	if (writer->generator != NULL)

@@ -37,6 +37,9 @@ int json_writer_open(struct json_writer *writer, bool pretty, struct error *err)
 int json_writer_text(
 	struct json_writer *writer, const char **ret_text, size_t *ret_length, struct error *err);
 
+/* The same as a copy, the caller's to free(). */
+int json_writer_copy(struct json_writer *writer, char **ret_text, struct error *err);
+
 /* Gives the writer's memory back. A writer of zeroes may be closed. */
 void json_writer_close(struct json_writer *writer);
 

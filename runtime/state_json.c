@@ -248,7 +248,7 @@ int state_read(int dir, const char *id, struct state *ret, struct error *err)
 char *state_specification_json(const struct state *state, enum container_status status, pid_t pid)
 {
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
-	const char *text;
+	char *text;
 
 	if (json_writer_open(&writer, false, NULL) < 0)
 		return NULL;
@@ -260,5 +260,5 @@ char *state_specification_json(const struct state *state, enum container_status 
 	json_write_string_member(&writer, "bundle", state->bundle);
 	write_annotations(&writer, state->annotations);
 	json_write_end(&writer);
-	return json_writer_text(&writer, &text, NULL, NULL) < 0 ? NULL : strdup(text);
+	return json_writer_copy(&writer, &text, NULL) < 0 ? NULL : text;
 }

@@ -13,18 +13,13 @@
 #include "lib/json_write.h"
 #include "lib/socket.h"
 
-static void close_writer(struct json_writer *writer)
-{
-	json_writer_close(writer);
-}
-
 /*
  * Everything but the state, whose text is put behind as it is. *ret is given back by free().
  */
 static int make_message(const struct oci_seccomp *profile, const char *state, pid_t pid, char **ret,
 	size_t *ret_length, struct error *err)
 {
-	_cleanup_(close_writer) struct json_writer writer = { 0 };
+	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
 	const char *head;
 	size_t length;
 

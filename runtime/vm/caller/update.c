@@ -50,7 +50,6 @@ static int ask_guest(
 	_cleanup_(protocol_message_free) struct protocol_message answer = { 0 };
 	_cleanup_(json_writer_close) struct json_writer undo = { 0 };
 	struct json_writer writer;
-	const char *text;
 	int status = protocol_begin(&writer, "op", "update", err);
 
 	if (status < 0)
@@ -70,9 +69,7 @@ static int ask_guest(
 	json_write_key(&undo, "unified");
 	json_write_value(&undo, old);
 	json_write_end(&undo);
-	if (json_writer_text(&undo, &text, NULL, NULL) == 0)
-		*ret_undo = strdup(text);
-	return 0;
+	return json_writer_copy(&undo, ret_undo, err);
 }
 
 static int update_guest(struct update *update, struct error *err)

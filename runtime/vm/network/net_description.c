@@ -135,7 +135,6 @@ int net_description_write(
 	const struct net_description *description, char **ret_text, struct error *err)
 {
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
-	const char *text;
 	int status = json_writer_open(&writer, false, err);
 
 	if (status < 0)
@@ -150,14 +149,7 @@ int net_description_write(
 		write_route(&writer, &description->routes[i]);
 	json_write_end(&writer);
 	json_write_end(&writer);
-	status = json_writer_text(&writer, &text, NULL, err);
-	if (status < 0)
-		return status;
-	char *copy = strdup(text);
-	if (copy == NULL)
-		return error_set(err, ENOMEM, "describe the network");
-	*ret_text = copy;
-	return 0;
+	return json_writer_copy(&writer, ret_text, err);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

@@ -393,7 +393,6 @@ int vm_split(const char *text, size_t length, const struct oci_config *config, b
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
 	struct vm_split split = { 0 };
 	struct json_value document;
-	const char *guest;
 	int status = json_parse(text, length, &arena, &document, err);
 
 	if (status == 0)
@@ -401,12 +400,7 @@ int vm_split(const char *text, size_t length, const struct oci_config *config, b
 	if (status == 0)
 		status = write_guest_config(&writer, config, &document, image_root, &split, err);
 	if (status == 0)
-		status = json_writer_text(&writer, &guest, NULL, err);
-	if (status == 0) {
-		split.guest_config = strdup(guest);
-		if (split.guest_config == NULL)
-			status = error_set(err, ENOMEM, "split the configuration");
-	}
+		status = json_writer_copy(&writer, &split.guest_config, err);
 	if (status < 0) {
 		vm_split_free(&split);
 		return status;

@@ -126,7 +126,6 @@ static void write_rest(struct json_writer *writer, const struct oci_process *pro
 int process_json(const struct oci_process *process, char **ret_text, struct error *err)
 {
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
-	const char *text;
 	int status = json_writer_open(&writer, false, err);
 
 	if (status < 0)
@@ -141,12 +140,6 @@ int process_json(const struct oci_process *process, char **ret_text, struct erro
 	write_scheduler(&writer, &process->scheduler);
 	write_rest(&writer, process);
 	json_write_end(&writer);
-	status = json_writer_text(&writer, &text, NULL, err);
-	if (status < 0)
-		return error_prefix(err, "write the process for the guest");
-	char *copy = strdup(text);
-	if (copy == NULL)
-		return error_set(err, ENOMEM, "write the process for the guest");
-	*ret_text = copy;
-	return 0;
+	status = json_writer_copy(&writer, ret_text, err);
+	return status < 0 ? error_prefix(err, "write the process for the guest") : 0;
 }
