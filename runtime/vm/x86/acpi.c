@@ -6,6 +6,7 @@
 
 #include "lib/error.h"
 #include "runtime/vm/x86/aml.h"
+#include "runtime/vm/x86/checksum.h"
 #include "runtime/vm/x86/layout.h"
 
 #define ADDRESS_SPACE_IO 1
@@ -89,15 +90,6 @@ struct writer {
 	uint64_t address;
 };
 
-static uint8_t checksum(const uint8_t *bytes, size_t size)
-{
-	uint8_t sum = 0;
-
-	for (size_t i = 0; i < size; i++)
-		sum = (uint8_t)(sum + bytes[i]);
-	return (uint8_t)-sum;
-}
-
 static struct acpi_header make_header(const char signature[4], uint8_t revision)
 {
 	struct acpi_header header = {
@@ -135,7 +127,7 @@ static uint64_t finish(struct writer *writer, size_t length)
 	header.length = (uint32_t)length;
 	header.checksum = 0;
 	memcpy(table, &header, sizeof(header));
-	table[offsetof(struct acpi_header, checksum)] = checksum(table, length);
+	table[offsetof(struct acpi_header, checksum)] = x86_checksum(table, length);
 	writer->used += length;
 	return address;
 }
@@ -279,8 +271,8 @@ static void write_rsdp(uint8_t *buffer, uint64_t xsdt)
 	};
 
 	/* The first 20 bytes are ACPI 1.0's structure, with a checksum of their own. */
-	rsdp.checksum = checksum((const uint8_t *)&rsdp, 20);
-	rsdp.extended_checksum = checksum((const uint8_t *)&rsdp, sizeof(rsdp));
+	rsdp.checksum = x86_checksum(&rsdp, 20);
+	rsdp.extended_checksum = x86_checksum(&rsdp, sizeof(rsdp));
 	memcpy(buffer, &rsdp, sizeof(rsdp));
 }
 

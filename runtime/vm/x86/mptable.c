@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "runtime/vm/x86/checksum.h"
 #include "runtime/vm/x86/layout.h"
 
 #define MP_VERSION 4 /* 1.4 */
@@ -90,16 +91,6 @@ static void put(struct writer *writer, const void *entry, size_t size)
 	memcpy(writer->at, entry, size);
 	writer->at += size;
 	writer->entries++;
-}
-
-static uint8_t checksum(const void *data, size_t size)
-{
-	const uint8_t *bytes = data;
-	uint8_t sum = 0;
-
-	for (size_t i = 0; i < size; i++)
-		sum = (uint8_t)(sum + bytes[i]);
-	return (uint8_t)-sum;
 }
 
 static void put_interrupts(struct writer *writer, uint8_t ioapic, uint32_t lines)
@@ -197,8 +188,8 @@ int x86_mptable_write(uint8_t *buffer, size_t size, uint32_t address, unsigned i
 	header.length = (uint16_t)length;
 	header.entries = writer.entries;
 	memcpy(table, &header, sizeof(header));
-	((struct mp_header *)(void *)table)->checksum = checksum(table, length);
-	floating.checksum = checksum(&floating, sizeof(floating));
+	((struct mp_header *)(void *)table)->checksum = x86_checksum(table, length);
+	floating.checksum = x86_checksum(&floating, sizeof(floating));
 	memcpy(buffer, &floating, sizeof(floating));
 	return (int)(sizeof(floating) + length);
 }
