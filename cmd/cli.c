@@ -14,6 +14,7 @@
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "lib/file.h"
+#include "lib/json_write.h"
 #include "lib/log.h"
 #include "runtime/isolation.h"
 #include "runtime/vm/vm.h"
@@ -287,6 +288,17 @@ int cli_print(const char *text, size_t length)
 		return cli_fail(&err);
 	}
 	return EXIT_SUCCESS;
+}
+
+int cli_print_json(struct json_writer *writer)
+{
+	struct error err = ERROR_INIT;
+	const char *text;
+	size_t length;
+
+	if (json_writer_text(writer, &text, &length, &err) < 0)
+		return cli_fail(&err);
+	return cli_print(text, length);
 }
 
 /*

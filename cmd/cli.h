@@ -13,6 +13,7 @@
 
 struct error;
 struct exec_process;
+struct json_writer;
 
 struct cli {
 	const char *root;	    /* --root, NULL: the default */
@@ -88,6 +89,9 @@ extern const char *const cli_version, *const cli_commit;
 
 /* Writes text to stdout; a status for main(). A closed pipe or a full disk is a failure. */
 int cli_print(const char *text, size_t length);
+
+/* The same for a document that was written to its end. */
+int cli_print_json(struct json_writer *writer);
 
 /* fds 3 … 3 + n - 1 that the caller passes on: LISTEN_FDS and --preserve-fds; checks that they are
  * open. */

@@ -84,8 +84,6 @@ static int print_json(
 	const struct doctor_report *namespace, const struct doctor_report *vm, struct error *err)
 {
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
-	const char *text;
-	size_t length;
 	int status = json_writer_open(&writer, true, err);
 
 	if (status < 0)
@@ -95,8 +93,7 @@ static int print_json(
 	/* A virtual machine's monitor lives in a container of namespaces. */
 	write_report(&writer, "vm", vm, works(namespace) && works(vm));
 	json_write_end(&writer);
-	status = json_writer_text(&writer, &text, &length, err);
-	return status < 0 ? status : cli_print(text, length);
+	return cli_print_json(&writer);
 }
 
 static int print_text(const struct doctor_report *namespace, const struct doctor_report *vm)

@@ -138,8 +138,6 @@ static int run_features(struct cli *cli, int argc, char **argv)
 {
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
 	struct error err = ERROR_INIT;
-	const char *text;
-	size_t length;
 	int status;
 
 	(void)cli;
@@ -156,9 +154,7 @@ static int run_features(struct cli *cli, int argc, char **argv)
 	write_annotations(&writer);
 	write_list(&writer, "potentiallyUnsafeConfigAnnotations", unsafe_annotations);
 	json_write_end(&writer);
-	if (json_writer_text(&writer, &text, &length, &err) < 0)
-		return cli_fail(&err);
-	return cli_print(text, length);
+	return cli_print_json(&writer);
 }
 
 const struct command command_features = {

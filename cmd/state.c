@@ -60,8 +60,6 @@ static int run_state(struct cli *cli, int argc, char **argv)
 	_cleanup_(container_close) struct container container = { .dir = -EBADF };
 	_cleanup_(json_writer_close) struct json_writer writer = { 0 };
 	struct error err = ERROR_INIT;
-	const char *text;
-	size_t length;
 	int status;
 	int first = cli_parse(&command_state, NULL, 0, argc, argv, 1, 1, &status);
 
@@ -74,9 +72,7 @@ static int run_state(struct cli *cli, int argc, char **argv)
 	json_write_object(&writer);
 	write_state_members(&writer, &container);
 	json_write_end(&writer);
-	if (json_writer_text(&writer, &text, &length, &err) < 0)
-		return cli_fail(&err);
-	return cli_print(text, length);
+	return cli_print_json(&writer);
 }
 
 const struct command command_state = {

@@ -57,6 +57,9 @@ struct vm_console {
 int vm_devices_attach(const struct vm_boot *boot, struct vm_files *files, struct loop *loop,
 	struct machine *machine, struct vm_console *console, struct error *err);
 
+/* Puts one device into the machine, which is the machine's or freed. */
+int vm_attach(struct machine *machine, struct virtio_device *device, struct error *err);
+
 /* The part of it that shares directories, and what it leaves behind; and network cards. */
 int vm_shares_attach(const struct vm_boot *boot, struct vm_files *files, struct machine *machine,
 	struct error *err);

@@ -195,7 +195,7 @@ static void on_console_input(uint32_t events, void *data)
 	}
 }
 
-static int attach(struct machine *machine, struct virtio_device *device, struct error *err)
+int vm_attach(struct machine *machine, struct virtio_device *device, struct error *err)
 {
 	unsigned int slot;
 	int r = machine_attach(machine, device, &slot, err);
@@ -214,7 +214,7 @@ static int attach_console(const struct vm_files *files, struct loop *loop, struc
 		r = virtio_console_new(loop, machine_memory(machine), on_console_output, console,
 			&console->device, err);
 	if (r >= 0)
-		r = attach(machine, console->device, err);
+		r = vm_attach(machine, console->device, err);
 	if (r < 0)
 		return r;
 	/* A regular file or /dev/null is never ready: then nobody types. */
@@ -238,7 +238,7 @@ static int attach_disks(const struct vm_boot *boot, struct vm_files *files, stru
 		if (r < 0)
 			return error_prefix(err, "--disk %s", boot->disks.items[i]);
 		files->disks[i] = -EBADF;
-		r = attach(machine, device, err);
+		r = vm_attach(machine, device, err);
 		if (r < 0)
 			return r;
 	}
@@ -258,7 +258,7 @@ static int attach_vsock(const struct vm_boot *boot, struct vm_files *files, stru
 	if (r < 0)
 		return r;
 	files->vsock = -EBADF;
-	return attach(machine, device, err);
+	return vm_attach(machine, device, err);
 }
 
 static int attach_balloon(struct loop *loop, struct machine *machine, struct error *err)
@@ -266,7 +266,7 @@ static int attach_balloon(struct loop *loop, struct machine *machine, struct err
 	struct virtio_device *device;
 	int r = virtio_balloon_new(loop, machine_memory(machine), false, &device, err);
 
-	return r < 0 ? r : attach(machine, device, err);
+	return r < 0 ? r : vm_attach(machine, device, err);
 }
 
 static int attach_rng(struct loop *loop, struct machine *machine, struct error *err)
@@ -274,7 +274,7 @@ static int attach_rng(struct loop *loop, struct machine *machine, struct error *
 	struct virtio_device *device;
 	int r = virtio_rng_new(loop, machine_memory(machine), &device, err);
 
-	return r < 0 ? r : attach(machine, device, err);
+	return r < 0 ? r : vm_attach(machine, device, err);
 }
 
 int vm_devices_attach(const struct vm_boot *boot, struct vm_files *files, struct loop *loop,

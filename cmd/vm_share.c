@@ -79,16 +79,6 @@ static int new_server(
 	return 0;
 }
 
-static int attach(struct machine *machine, struct virtio_device *device, struct error *err)
-{
-	unsigned int slot;
-	int r = machine_attach(machine, device, &slot, err);
-
-	if (r < 0)
-		virtio_device_free(device);
-	return r;
-}
-
 static int attach_share(const struct vm_boot *boot, size_t index, struct vm_files *files,
 	struct machine *machine, struct error *err)
 {
@@ -106,7 +96,7 @@ static int attach_share(const struct vm_boot *boot, size_t index, struct vm_file
 			machine_memory(machine), files->servers[index], &options, &device, err);
 	}
 	free(share.text);
-	return r < 0 ? r : attach(machine, device, err);
+	return r < 0 ? r : vm_attach(machine, device, err);
 }
 
 int vm_shares_attach(const struct vm_boot *boot, struct vm_files *files, struct machine *machine,
@@ -171,7 +161,7 @@ static int attach_tap(const char *text, struct machine *machine, struct error *e
 			close_fd(fds[i]);
 		return r;
 	}
-	return attach(machine, device, err);
+	return vm_attach(machine, device, err);
 }
 
 int vm_taps_attach(const struct vm_boot *boot, struct machine *machine, struct error *err)
