@@ -21,6 +21,7 @@
 #include "config/oci.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/file.h"
 #include "lib/log.h"
 #include "runtime/cgroup/cgroup.h"
 #include "runtime/cgroup/cgroupfs.h"
@@ -35,6 +36,7 @@
 #define CAISSON_LIBEXECDIR "/usr/libexec/caisson"
 #endif
 
+#define ANSWER_MAX 2047
 #define KILL_MILLISECONDS 10000
 
 /* ---- the helper program ---------------------------------------------------------------------- */
@@ -85,25 +87,6 @@ static int find_helper(char path[PATH_MAX], struct error *err)
 		path);
 }
 
-static ssize_t read_whole(int fd, char *text, size_t size)
-{
-	size_t used = 0;
-
-	while (used < size - 1) {
-		ssize_t n = read(fd, text + used, size - 1 - used);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		used += (size_t)n;
-	}
-	text[used] = '\0';
-	return (ssize_t)used;
-}
-
 /* "ok TEXT" or "error ERRNO TEXT". */
 static int read_answer(char *text, char **ret_answer, struct error *err)
 {
@@ -135,10 +118,10 @@ static int run_helper(bool user, const char *const words[4],
 	const struct cgroup_properties *properties, char **ret_answer, struct error *err)
 {
 	size_t count = properties != NULL ? properties->count : 0, n = 0;
-	_cleanup_free_ char **args = NULL;
+	_cleanup_free_ char **args = NULL, *text = NULL;
 	_cleanup_close_ int from = -EBADF, to = -EBADF;
 	posix_spawn_file_actions_t actions;
-	char path[PATH_MAX], text[2048];
+	char path[PATH_MAX];
 	int pipes[2], status = find_helper(path, err);
 	pid_t pid;
 
@@ -167,13 +150,11 @@ static int run_helper(bool user, const char *const words[4],
 	if (status != 0)
 		return error_set(err, status, "execute %s", path);
 
-	ssize_t length = read_whole(from, text, sizeof(text));
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	status = read_fd(from, HELPER, ANSWER_MAX, &text, NULL, err);
+	from = close_fd(from);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (length < 0)
-		return error_set(err, (int)-length, "%s: read its answer", HELPER);
-	return read_answer(text, ret_answer, err);
+	return status < 0 ? status : read_answer(text, ret_answer, err);
 }
 
 /* ---- the holder: a scope without a process would be gone at once --------------------------------
