@@ -52,6 +52,7 @@ export VM_FILES ?= $(filter-out $(addprefix tests/bats/,cgroups.bats \
 	$(wildcard tests/bats/*.bats))
 VM_CI_FILES := $(addprefix tests/bats/,vm.bats vm-boot.bats vm-network.bats lifecycle.bats \
 	process.bats exec.bats mounts.bats seccomp.bats cve.bats vm-cve.bats vm-life.bats \
-	vm-limits.bats vm-root.bats vm-files.bats posix.bats vm-pod.bats)
+	vm-limits.bats vm-root.bats vm-files.bats posix.bats vm-pod.bats \
+	vm-distribution.bats)
 
 .PHONY: check check-tools check-unit check-host check-machine check-vm check-vm-ci
