@@ -18,48 +18,14 @@
 
 #include "config/oci.h"
 #include "lib/error.h"
+#include "tests/unit/networks.h"
 
 #define TEXT(literal) ((char *)(literal))
 
-static int host, container;
-
-static int open_own(void)
-{
-	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-}
-
-/* "Host" and container are both new: the real host is never touched. */
 static int set_up(void **state)
 {
 	(void)state;
-	if (unshare(CLONE_NEWNET) < 0)
-		return -1;
-	container = open_own();
-	if (unshare(CLONE_NEWNET) < 0)
-		return -1;
-	host = open_own();
-	return host < 0 || container < 0;
-}
-
-static const char *run_in(int netns, const char *command)
-{
-	static char output[8192];
-	FILE *pipe;
-
-	assert_int_equal(setns(netns, CLONE_NEWNET), 0);
-	pipe = popen(command, "re");
-	assert_non_null(pipe);
-	size_t n = fread(output, 1, sizeof(output) - 1, pipe);
-	output[n] = '\0';
-	assert_int_equal(pclose(pipe), 0);
-	assert_int_equal(setns(host, CLONE_NEWNET), 0);
-	return output;
-}
-
-static void assert_has(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("\"%s\" is not in:\n%s", part, text);
+	return make_networks();
 }
 
 static void loopback_comes_up(void **state)
@@ -67,11 +33,11 @@ static void loopback_comes_up(void **state)
 	struct error err = ERROR_INIT;
 
 	(void)state;
-	assert_null(strstr(run_in(host, "ip link show lo"), "LOOPBACK,UP"));
+	assert_null(strstr(run_in(home, "ip link show lo"), "LOOPBACK,UP"));
 	if (net_loopback_up(&err) < 0)
 		fail_msg("%s", err.message);
-	assert_has(run_in(host, "ip link show lo"), "LOOPBACK,UP");
-	assert_has(run_in(host, "ip addr show lo"), "127.0.0.1/8");
+	assert_has(run_in(home, "ip link show lo"), "LOOPBACK,UP");
+	assert_has(run_in(home, "ip addr show lo"), "127.0.0.1/8");
 }
 
 static int move(const char *from, const char *to, struct error *err)
@@ -87,7 +53,7 @@ static void an_interface_moves_with_its_addresses(void **state)
 	struct error err = ERROR_INIT;
 
 	(void)state;
-	run_in(host,
+	run_in(home,
 		"ip link add veth0 type veth peer name veth1; ip link set veth0 mtu 1400 up; "
 		"ip link set veth1 up; ip addr add 10.1.2.3/24 brd + dev veth0; "
 		"ip addr add 10.9.9.9/32 dev veth0 scope link; "
@@ -96,7 +62,7 @@ static void an_interface_moves_with_its_addresses(void **state)
 		"ip -6 addr add fd00::1/64 dev veth0 nodad");
 	if (move("veth0", "eth7", &err) < 0)
 		fail_msg("%s", err.message);
-	assert_null(strstr(run_in(host, "ip link show"), "veth0:"));
+	assert_null(strstr(run_in(home, "ip link show"), "veth0:"));
 
 	const char *shown = run_in(container, "ip addr show eth7");
 	assert_has(shown, "UP");
@@ -114,11 +80,11 @@ static void names_that_are_taken(void **state)
 	struct error err = ERROR_INIT;
 
 	(void)state;
-	run_in(host,
+	run_in(home,
 		"ip link add a0 type veth peer name b0; ip link add a1 type veth peer name b1");
 	assert_int_equal(move("a0", "lo", &err), -EEXIST);
 	assert_has(err.message, "linux.netDevices.a0: the container already has an interface lo");
-	assert_has(run_in(host, "ip link show a0"), "a0");
+	assert_has(run_in(home, "ip link show a0"), "a0");
 	assert_int_equal(move("a0", "net%d", &err), 0);
 	assert_int_equal(move("a1", "net%d", &err), 0);
 	assert_has(run_in(container, "ip link show"), "net0@");
