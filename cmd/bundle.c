@@ -25,8 +25,8 @@ int bundle_load(struct bundle *bundle, const char *id, struct error *err)
 	_cleanup_close_ int dir = open(bundle->absolute, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return error_set(err, errno, "open the bundle %s", bundle->absolute);
-	status = read_file(dir, "config.json", JSON_MAX_SIZE, &bundle->config_text,
-		&bundle->config_length, err);
+	status = read_file(dir, bundle->config != NULL ? bundle->config : "config.json",
+		JSON_MAX_SIZE, &bundle->config_text, &bundle->config_length, err);
 	if (status < 0)
 		return error_prefix(err, "bundle %s", bundle->absolute);
 	options->id = id;

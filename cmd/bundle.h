@@ -6,7 +6,8 @@
 #include "runtime/container.h"
 
 struct bundle {
-	const char *path; /* --bundle */
+	const char *path;   /* --bundle */
+	const char *config; /* --config: relative to the bundle; NULL: config.json */
 	char *absolute;
 	char *config_text;
 	size_t config_length;
@@ -18,6 +19,8 @@ struct bundle {
 #define BUNDLE_OPTIONS(bundle)                                                                     \
 	{ "bundle", 'b', "DIR", "the bundle's directory (default: the working directory)",         \
 		CLI_STRING, &(bundle)->path },                                                     \
+		{ "config", 'f', "FILE", "in place of the bundle's config.json", CLI_STRING,       \
+			&(bundle)->config },                                                       \
 		{ "console-socket", 0, "PATH", "send the terminal's master over this Unix socket", \
 			CLI_STRING, &(bundle)->options.console_socket },                           \
 		{ "pid-file", 0, "FILE", "write the process's pid there", CLI_STRING,              \

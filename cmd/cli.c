@@ -112,10 +112,11 @@ static int store(const struct cli_option *option, const char *value)
 }
 
 /* getopt's form of the table: long options of FIRST_LONG + index, letters that lead to the same. */
-static void describe(
-	const struct cli_option *options, size_t n_options, struct option *longs, char *letters)
+static void describe(const struct command *command, const struct cli_option *options,
+	size_t n_options, struct option *longs, char *letters)
 {
-	*letters++ = '+';
+	if (command->options_first)
+		*letters++ = '+';
 	*letters++ = ':';
 	for (size_t i = 0; i < n_options; i++) {
 		bool flag = options[i].type == CLI_FLAG;
@@ -153,7 +154,7 @@ int cli_parse(const struct command *command, const struct cli_option *options, s
 	char letters[2 * OPTIONS_MAX + 4];
 	int value;
 
-	describe(options, n_options, longs, letters);
+	describe(command, options, n_options, longs, letters);
 	opterr = 0;
 	optind = 0;
 	/* Long options with a single dash too, as callers of runc write them. */

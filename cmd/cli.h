@@ -55,13 +55,15 @@ struct command {
 	const char *summary;				    /* one line */
 	int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the command's name */
 	bool enters_containers; /* its executable is protected first (runtime/ns/exe.h) */
+	bool options_first;	/* what follows the first argument is another program's */
 };
 
 #define CLI_COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 /*
- * Parses a command's own arguments, in which the flags come before the first argument that is none.
- * Returns the index of that argument in argv; negative when the status is settled: *ret_status is
+ * Parses a command's own arguments. Flags may stand among and behind the others, as runc and crun
+ * have it (argv is put in order then), but not for a command with options_first. Returns the index
+ * of the first argument that is none in argv; negative when the status is settled: *ret_status is
  * then what run() returns (--help was answered, or one line said what is wrong). A count of
  * arguments outside `least` … `most` (negative: any) is wrong too.
  */

@@ -113,7 +113,9 @@ int main(int argc, char **argv)
 		{ "version", 'v', NULL, "", CLI_FLAG, &flags.version },
 		{ "help", 'h', NULL, "", CLI_FLAG, &flags.help },
 	};
-	const struct command self = { .name = "caisson", .arguments = "", .summary = "" };
+	const struct command self = {
+		.name = "caisson", .arguments = "", .summary = "", .options_first = true
+	};
 	struct error err = ERROR_INIT;
 	int status;
 

@@ -172,4 +172,5 @@ const struct command command_ps = {
 	.arguments = "[options] ID [PS-OPTION...]",
 	.summary = "show the processes of a container",
 	.run = run_ps,
+	.options_first = true,
 };

@@ -317,4 +317,5 @@ const struct command command_vm = {
 	.arguments = "boot [options] --kernel FILE | probe",
 	.summary = "boot a kernel in a virtual machine, or see whether KVM really works here",
 	.run = run_vm,
+	.options_first = true,
 };

@@ -29,7 +29,7 @@ _caisson() {
 	local commands='create start state kill delete run exec list ps spec pause resume update events features vm doctor'
 	local global='--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager
 		--rootless --isolation --settings --version --help'
-	local create='--bundle --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring
+	local create='--bundle --config --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring
 		--preserve-fds --help'
 	local command flags=
 

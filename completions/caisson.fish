@@ -48,6 +48,7 @@ complete -c caisson -n '__fish_seen_subcommand_from create run exec' -l pid-file
 complete -c caisson -n '__fish_seen_subcommand_from create run exec' -l console-socket -r -F -d 'Socket that receives the terminal'
 complete -c caisson -n '__fish_seen_subcommand_from create run exec' -l pidfd-socket -r -F -d 'Socket that receives a pidfd'
 complete -c caisson -n '__fish_seen_subcommand_from create run exec' -l preserve-fds -x -d 'Pass file descriptors on'
+complete -c caisson -n '__fish_seen_subcommand_from create run' -s f -l config -r -d 'Configuration in place of config.json'
 complete -c caisson -n '__fish_seen_subcommand_from create run' -l no-pivot -d 'Move the root instead of pivot_root'
 complete -c caisson -n '__fish_seen_subcommand_from create run' -l no-new-keyring -d "Keep the caller's session keyring"
 complete -c caisson -n '__fish_seen_subcommand_from run exec' -s d -l detach -d 'Return once the program runs'

@@ -50,6 +50,16 @@ commands='create start state kill delete run exec list ps spec pause resume upda
 	is "$output" created
 }
 
+@test "flags: may follow the id, but what follows exec's and ps's belongs to them" {
+	sleeping
+	caisson exec "$id" echo --tty -d
+	is "$output" '--tty -d'
+	caisson ps "$id" -o pid,args
+	like "$output" 'sleep'
+	target 'caisson kill $id -a KILL && eventually has_status $id stopped && caisson delete $id --force && echo deleted'
+	is "$output" deleted
+}
+
 @test "--log with --log-format json: an error is one JSON line with level, msg and time" {
 	target 'caisson --log $bundle/log --log-format json state nobody 2>/dev/null; tail -n 1 $bundle/log'
 	json '.level == "error" and (.msg | contains("nobody")) and (.time | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)$"))'
