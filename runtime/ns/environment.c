@@ -124,6 +124,37 @@ bool environment_find_home(int root, int procfs, uid_t uid, char *ret, size_t si
 	return !skip && used > 0 && parse_entry(buffer, used, uid, ret, size);
 }
 
+/*
+ * Of several entries with one name the last counts, as with runc and crun: getenv(3) would find the
+ * first. A name that is new to the filter needs no comparison with all that come later.
+ */
+static size_t drop_repeated(char **list, size_t count)
+{
+	uint64_t filter[64] = { 0 };
+	size_t first = count;
+
+	for (size_t i = count; i-- > 0;) {
+		size_t length = strcspn(list[i], "=");
+		uint32_t hash = 5381;
+
+		for (size_t k = 0; k < length; k++)
+			hash = hash * 33 + (unsigned char)list[i][k];
+		hash ^= hash >> 12;
+		uint64_t *word = &filter[hash / 64 % 64], bit = UINT64_C(1) << hash % 64;
+		bool repeated = false;
+
+		for (size_t k = first; (*word & bit) != 0 && !repeated && k < count; k++)
+			repeated = same_name(list[i], list[k]);
+		*word |= bit;
+		if (!repeated)
+			list[--first] = list[i];
+	}
+	memmove(list, list + first, (count - first) * sizeof(*list));
+	for (size_t i = count - first; i < count; i++)
+		list[i] = NULL;
+	return count - first;
+}
+
 static bool is_replaced(const char *entry, const char *const *extra)
 {
 	for (; extra != NULL && *extra != NULL; extra++) {
@@ -152,6 +183,7 @@ int environment_make(const struct oci_process *process, const char *const *extra
 		if (!is_replaced(process->env.items[i], extra))
 			list[n++] = process->env.items[i];
 	}
+	n = drop_repeated(list, n);
 	for (size_t i = 0; i < n_extra; i++)
 		list[n++] = (char *)extra[i];
 	if (environment_get(list, "HOME") == NULL) {
