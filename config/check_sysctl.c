@@ -57,8 +57,14 @@ static int fail(struct decoder *decoder, const char *sysctl, const char *what, c
 	return decode_fail(decoder, NULL, "%s%s", what, detail);
 }
 
-static int check_sysctl(
-	struct decoder *decoder, const struct oci_config *config, const char *sysctl)
+/* The same thing said twice is no conflict where both say the same. */
+static bool conflicts(const char *owner, const char *name, const char *value, const char *other)
+{
+	return strcmp(owner, name) == 0 && other != NULL && strcmp(value, other) != 0;
+}
+
+static int check_sysctl(struct decoder *decoder, const struct oci_config *config,
+	const char *sysctl, const char *value)
 {
 	size_t i = 0;
 
@@ -71,9 +77,9 @@ static int check_sysctl(
 		return fail(decoder, sysctl,
 			"would be set for the host: linux.namespaces has no entry of type ",
 			owners[i].type_name);
-	if (strcmp(owners[i].name, "kernel.hostname") == 0 && config->hostname != NULL)
+	if (conflicts(owners[i].name, "kernel.hostname", value, config->hostname))
 		return fail(decoder, sysctl, "conflicts with hostname; remove one of them", "");
-	if (strcmp(owners[i].name, "kernel.domainname") == 0 && config->domainname != NULL)
+	if (conflicts(owners[i].name, "kernel.domainname", value, config->domainname))
 		return fail(decoder, sysctl, "conflicts with domainname; remove one of them", "");
 	return 0;
 }
@@ -81,7 +87,8 @@ static int check_sysctl(
 int check_sysctls(struct decoder *decoder, const struct oci_config *config)
 {
 	for (size_t i = 0; i < config->linux.sysctl.count; i++) {
-		int status = check_sysctl(decoder, config, config->linux.sysctl.items[i].key);
+		const struct key_value *one = &config->linux.sysctl.items[i];
+		int status = check_sysctl(decoder, config, one->key, one->value);
 
 		if (status != 0)
 			return status;

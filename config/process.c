@@ -169,10 +169,7 @@ static int check_scheduler(struct decoder *decoder, void *object)
 	if (!realtime && scheduler->priority != 0)
 		return decode_fail(decoder, "priority",
 			"only SCHED_FIFO and SCHED_RR take a priority; remove it");
-	if (scheduler->nice != 0 && scheduler->policy != SCHED_NORMAL &&
-		scheduler->policy != SCHED_BATCH)
-		return decode_fail(decoder, "nice",
-			"only SCHED_OTHER and SCHED_BATCH take a nice value; remove it");
+	/* A nice value beside another policy means nothing, to the kernel and to other runtimes. */
 	if (scheduler->policy == SCHED_DEADLINE)
 		return check_deadline(decoder, scheduler);
 	if (scheduler->runtime != 0 || scheduler->deadline != 0 || scheduler->period != 0)

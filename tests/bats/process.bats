@@ -149,6 +149,12 @@ probe() {
 	is "$(field policy)" 5
 }
 
+@test "scheduler: a nice value beside a policy that has none is ignored" {
+	config '.process.scheduler = {policy: "SCHED_IDLE", nice: 5}'
+	container 'echo ran'
+	is "$output" ran
+}
+
 # bats test_tags=machine
 @test "scheduler: real-time policies" {
 	config '.process.scheduler = {policy: "SCHED_FIFO", priority: 10}'

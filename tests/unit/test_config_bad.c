@@ -195,8 +195,6 @@ static const struct refusal process_refusals[] = {
 		"scheduler.priority: SCHED_FIFO and SCHED_RR need a priority from 1 to 99" },
 	{ MEMBERS, "'scheduler':{'policy':'SCHED_RR','priority':100}",
 		"scheduler.priority: " INTEGER_RANGE(0, 99, 100) },
-	{ MEMBERS, "'scheduler':{'policy':'SCHED_RR','priority':5,'nice':1}",
-		"scheduler.nice: only SCHED_OTHER and SCHED_BATCH" },
 	{ MEMBERS, "'scheduler':{'policy':'SCHED_BATCH','runtime':1024}",
 		"scheduler: only SCHED_DEADLINE takes runtime" },
 	{ MEMBERS, "'scheduler':{'policy':'SCHED_DEADLINE'}", "scheduler.runtime: SCHED_DEADLINE" },
