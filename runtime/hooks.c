@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -21,6 +22,13 @@
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/signals.h"
+#include "runtime/ns/seccomp.h"
+
+/* Where and as what a hook runs. */
+struct surroundings {
+	int directory; /* negative: the caller's */
+	const struct seccomp_filter *filter;
+};
 
 /* One of a hook's outputs, cut into lines. */
 struct output {
@@ -132,7 +140,8 @@ static int above_stdio(int *fd)
 struct execution {
 	const struct oci_hook *config;
 	int stdio[3];
-	int directory;
+	const struct surroundings *surroundings;
+	struct sock_fprog filter;
 	pid_t parent;
 	volatile int failure; /* an errno */
 };
@@ -142,6 +151,7 @@ static _Noreturn void execute(struct execution *execution)
 {
 	static char *const no_environment[] = { NULL };
 	const struct oci_hook *config = execution->config;
+	const struct surroundings *surroundings = execution->surroundings;
 	char *own_name[] = { config->path, NULL };
 
 	signals_reset();
@@ -154,9 +164,13 @@ static _Noreturn void execute(struct execution *execution)
 		if (dup2(execution->stdio[fd], fd) < 0)
 			goto failed;
 	}
-	if (execution->directory >= 0 && fchdir(execution->directory) < 0)
+	if (surroundings->directory >= 0 && fchdir(surroundings->directory) < 0)
 		goto failed;
 	close_range(3, UINT_MAX, 0);
+	if (surroundings->filter != NULL &&
+		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, surroundings->filter->flags,
+			&execution->filter) != 0)
+		goto failed;
 	execve(config->path, config->args.count > 0 ? config->args.items : own_name,
 		config->env.count > 0 ? config->env.items : no_environment);
 failed:
@@ -179,8 +193,8 @@ static __attribute__((noinline)) int spawn(struct execution *execution, pid_t *r
 	return execution->failure;
 }
 
-static int start(const struct oci_hook *config, const char *state, int directory,
-	struct running_hook *hook, struct error *err)
+static int start(const struct oci_hook *config, const char *state,
+	const struct surroundings *surroundings, struct running_hook *hook, struct error *err)
 {
 	_cleanup_close_ int out = -EBADF;
 	_cleanup_close_ int error = -EBADF;
@@ -202,8 +216,11 @@ static int start(const struct oci_hook *config, const char *state, int directory
 		failure = above_stdio(&error);
 	struct execution execution = { .config = config,
 		.stdio = { input, out, error },
-		.directory = directory,
+		.surroundings = surroundings,
 		.parent = getpid() };
+	if (surroundings->filter != NULL)
+		execution.filter = (struct sock_fprog){ surroundings->filter->count,
+			surroundings->filter->instructions };
 	if (failure == 0)
 		failure = spawn(&execution, &hook->pid);
 	if (failure != 0)
@@ -275,12 +292,12 @@ static int wait_for(struct running_hook *hook, int seconds, struct error *err)
 }
 
 static int run_one(const struct oci_hook *config, const char *name, const char *state,
-	int directory, struct error *err)
+	const struct surroundings *surroundings, struct error *err)
 {
 	struct running_hook hook = {
 		.name = name, .pidfd = -EBADF, .out.fd = -EBADF, .error.fd = -EBADF
 	};
-	int status = start(config, state, directory, &hook, err);
+	int status = start(config, state, surroundings, &hook, err);
 
 	if (status == 0)
 		status = wait_for(&hook, config->timeout.set ? config->timeout.value : 0, err);
@@ -290,8 +307,8 @@ static int run_one(const struct oci_hook *config, const char *name, const char *
 	return status;
 }
 
-int hooks_run(const struct oci_hook_list *hooks, const char *list_name, const char *state,
-	int directory, bool all, struct error *err)
+static int run_all(const struct oci_hook_list *hooks, const char *list_name, const char *state,
+	const struct surroundings *surroundings, bool all, struct error *err)
 {
 	int first = 0;
 
@@ -301,7 +318,7 @@ int hooks_run(const struct oci_hook_list *hooks, const char *list_name, const ch
 
 		snprintf(name, sizeof(name), "hooks.%s[%zu] (%s)", list_name, i,
 			hooks->items[i].path);
-		int status = run_one(&hooks->items[i], name, state, directory, &failure);
+		int status = run_one(&hooks->items[i], name, state, surroundings, &failure);
 		if (status == 0)
 			continue;
 		error_prefix(&failure, "%s", name);
@@ -315,4 +332,20 @@ int hooks_run(const struct oci_hook_list *hooks, const char *list_name, const ch
 			break;
 	}
 	return first;
+}
+
+int hooks_run(const struct oci_hook_list *hooks, const char *list_name, const char *state,
+	int directory, bool all, struct error *err)
+{
+	const struct surroundings surroundings = { .directory = directory };
+
+	return run_all(hooks, list_name, state, &surroundings, all, err);
+}
+
+int hooks_run_confined(const struct oci_hook_list *hooks, const char *list_name, const char *state,
+	const struct seccomp_filter *filter, struct error *err)
+{
+	const struct surroundings surroundings = { .directory = -EBADF, .filter = filter };
+
+	return run_all(hooks, list_name, state, &surroundings, false, err);
 }

@@ -9,6 +9,7 @@
 
 struct error;
 struct oci_hook_list;
+struct seccomp_filter;
 
 /*
  * Runs the hooks of a list in order, in the calling process's namespaces and root, each until it
@@ -25,3 +26,11 @@ struct oci_hook_list;
  */
 int hooks_run(const struct oci_hook_list *hooks, const char *list_name, const char *state,
 	int directory, bool all, struct error *err);
+
+/*
+ * The same for startContainer hooks, in the caller's working directory, up to the first failure:
+ * each is under `filter` (NULL: none), which the caller itself is not under yet. A filter with a
+ * listener cannot be loaded so.
+ */
+int hooks_run_confined(const struct oci_hook_list *hooks, const char *list_name, const char *state,
+	const struct seccomp_filter *filter, struct error *err);

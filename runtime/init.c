@@ -35,15 +35,33 @@ bool container_init_needs_creator(const struct container_init *init)
 		config->linux.n_net_devices > 0 || config->linux.intel_rdt.set;
 }
 
-static int run_hooks(struct container_init *init, const struct oci_hook_list *hooks,
-	const char *stage, enum container_status status, struct error *err)
+/* In the root file system that is not entered yet, as runc has it: relative paths lead there. */
+static int run_create_hooks(const struct container_init *init, struct error *err)
 {
+	const struct oci_hook_list *hooks = &init->config->hooks.create_container;
+
 	if (hooks->count == 0)
 		return 0;
-	_cleanup_free_ char *state = state_specification_json(init->state, status, getpid());
+	_cleanup_free_ char *state = state_specification_json(
+		init->state, CONTAINER_CREATING, getpid());
 	if (state == NULL)
-		return error_set(err, ENOMEM, "run %s hooks", stage);
-	return hooks_run(hooks, stage, state, -EBADF, false, err);
+		return error_set(err, ENOMEM, "run createContainer hooks");
+	return hooks_run(hooks, "createContainer", state, rootfs_fd(init->rootfs), false, err);
+}
+
+/* What they execute is the container's, as the program is: the same filter is around it. */
+static int run_start_hooks(const struct container_init *init, struct error *err)
+{
+	const struct oci_hook_list *hooks = &init->config->hooks.start_container;
+
+	if (hooks->count == 0 || init->isolation->runs_start_hooks)
+		return 0;
+	_cleanup_free_ char *state = state_specification_json(
+		init->state, CONTAINER_CREATED, getpid());
+	if (state == NULL)
+		return error_set(err, ENOMEM, "run startContainer hooks");
+	return hooks_run_confined(
+		hooks, "startContainer", state, process_late_filter(&init->setup), err);
 }
 
 static int set_names(const struct container_init *init, struct error *err)
@@ -72,6 +90,8 @@ static int open_terminal(struct container_init *init, struct error *err)
 	if (status < 0)
 		return status;
 	status = rootfs_bind_console(init->rootfs, terminal, err);
+	if (status == 0 && init->options->plain_lines)
+		status = console_keep_newlines(terminal, err);
 	if (status < 0)
 		return status;
 	status = channel_send(init->child.channel[1], CHANNEL_TERMINAL, 0, NULL, master);
@@ -115,8 +135,7 @@ static int build(struct container_init *init, struct error *err)
 		return init->procfs;
 	status = open_terminal(init, err);
 	if (status == 0)
-		status = run_hooks(init, &init->config->hooks.create_container, "createContainer",
-			CONTAINER_CREATING, err);
+		status = run_create_hooks(init, err);
 	if (status == 0)
 		status = sysctl_apply(init->procfs, &init->config->linux.sysctl, err);
 	if (status < 0)
@@ -174,14 +193,15 @@ static int reach_gate(struct container_init *init, struct error *err)
 {
 	int channel = init->child.channel[1];
 
-	if (setsid() < 0)
-		return error_set(err, errno, "make a session");
 	int status = set_oom_score_early(init, err);
 	if (status < 0)
 		return status;
 	status = namespaces_settle(&init->namespaces, channel, err);
 	if (status < 0)
 		return status;
+	/* Settling may have made another process, and a terminal is for a session's leader. */
+	if (setsid() < 0)
+		return error_set(err, errno, "make a session");
 	die_with_creator(true);
 	status = build(init, err);
 	if (status < 0)
@@ -240,9 +260,7 @@ _Noreturn void container_init_run(struct container_init *init)
 	if (init->starter < 0)
 		_exit(1);
 	init->gate = close_fd(init->gate);
-	if (init->isolation->runs_start_hooks ||
-		run_hooks(init, &init->config->hooks.start_container, "startContainer",
-			CONTAINER_CREATED, &err) == 0)
+	if (run_start_hooks(init, &err) == 0)
 		init->isolation->run(init, &err);
 	gate_report(init->starter, &err);
 	_exit(err.errnum == ENOENT ? 127 : 126);

@@ -314,6 +314,11 @@ int process_prepare(
 	return 0;
 }
 
+const struct seccomp_filter *process_late_filter(const struct process_setup *setup)
+{
+	return loads_early(setup) ? NULL : setup->seccomp;
+}
+
 int process_execute(const struct process_setup *setup, const char *program, struct error *err)
 {
 	int status;
@@ -333,14 +338,14 @@ int process_execute(const struct process_setup *setup, const char *program, stru
 	execve(program, setup->process->args.items, environ);
 	if (errno == ENOENT && access(program, F_OK) == 0)
 		return error_say(err, ENOENT,
-			"process.args: execute %s: no such file or directory: the interpreter that "
+			"process.args: exec %s: no such file or directory: the interpreter that "
 			"it names does not exist in the container",
 			program);
 	if (errno == ENOEXEC)
 		return error_say(err, ENOEXEC,
-			"process.args: execute %s: exec format error: not a program of this "
+			"process.args: exec %s: exec format error: not a program of this "
 			"machine's kind (a script "
 			"begins with #! and its interpreter)",
 			program);
-	return error_set(err, errno, "process.args: execute %s", program);
+	return error_set(err, errno, "process.args: exec %s", program);
 }

@@ -57,6 +57,9 @@ struct process_setup {
 int process_prepare(const struct process_setup *setup, char **ret_program, int *ret_listener,
 	struct error *err);
 
+/* The filter that process_execute() is going to load: NULL where none is left. */
+const struct seccomp_filter *process_late_filter(const struct process_setup *setup);
+
 /*
  * What is left when the gate opens: closes every fd above the passed ones (on exec), loads a filter
  * that needs no privilege, and executes `program`. Returns on failure only: -ENOENT (the program,

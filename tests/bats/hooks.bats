@@ -88,6 +88,13 @@ hook() {
 	is "$output" 1
 }
 
+@test "createContainer: works in the root file system, before it is entered" {
+	mount_at /mnt tmpfs tmpfs
+	hook createContainer ": >./mnt/made"
+	container 'ls /mnt'
+	is "$output" made
+}
+
 @test "startContainer: the path is the container's" {
 	own_rootfs
 	target 'printf "#!/bin/sh\necho \$1 >/proof\n" >$rootfs/bin/in-container && chmod +x $rootfs/bin/in-container'
@@ -96,6 +103,17 @@ hook() {
 	succeeded
 	target 'cat $rootfs/proof'
 	is "$output" given
+}
+
+@test "startContainer: is under the seccomp filter, as the program is" {
+	for late in true false; do
+		config '.process.noNewPrivileges = $late | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 100}]}' --argjson late "$late"
+		config 'del(.hooks)'
+		hook startContainer 'mkdir /dev/shm/made'
+		try caisson run "$id"
+		refused 'startContainer'
+		like "$stderr" 'Network is down'
+	done
 }
 
 @test "environment: exactly the hook's env; arguments exactly its args" {
