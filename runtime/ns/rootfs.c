@@ -393,11 +393,7 @@ int rootfs_mount(struct rootfs *rootfs, struct error *err)
 		r = refuse_links(rootfs->root, err);
 	for (size_t i = 0; r >= 0 && i < rootfs->n_mounts; i++)
 		r = mount_plan_execute(&rootfs->mounts[i], &rootfs->options, rootfs->root, err);
-	if (r >= 0)
-		r = make_devices(rootfs, err);
-	for (size_t i = 0; r >= 0 && i < rootfs->n_mounts; i++)
-		r = mount_plan_finish(&rootfs->mounts[i], err);
-	return r;
+	return r < 0 ? r : make_devices(rootfs, err);
 }
 
 int rootfs_bind_console(struct rootfs *rootfs, int pts, struct error *err)
@@ -431,7 +427,10 @@ int rootfs_enter(struct rootfs *rootfs, struct error *err)
 	const struct oci_linux *linux = &rootfs->config->linux;
 	int r = 0;
 
-	if (rootfs->options.mount_namespace)
+	/* Now that all mount points, devices and the console are in place. */
+	for (size_t i = 0; r >= 0 && i < rootfs->n_mounts; i++)
+		r = mount_plan_finish(&rootfs->mounts[i], err);
+	if (r >= 0 && rootfs->options.mount_namespace)
 		r = masks_apply(rootfs->root, &linux->masked_paths, &linux->readonly_paths, err);
 	if (r >= 0)
 		r = change_root(rootfs, err);

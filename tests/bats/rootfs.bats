@@ -15,6 +15,14 @@ load lib/common.bash
 	is "$output" $'/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2'
 }
 
+@test "/dev mounted read-only: with its devices, links and console" {
+	config '.mounts |= map(if .destination == "/dev" then .options += ["ro"] else . end) | .process.terminal = true'
+	container 'grep " /dev " /proc/mounts; ls -l /dev/console /dev/null /dev/fd | wc -l; touch /dev/new || echo refused'
+	like "$output" 'tmpfs ro,'
+	like "$output" $'\n3\n'
+	like "$output" refused
+}
+
 @test "devices: each with type, numbers, mode and owner; in a directory that has to be made" {
 	config '.linux.devices = [
 		{path: "/dev/mine", type: "c", major: 1, minor: 7, fileMode: 416, uid: 12, gid: 34},
