@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/exec_process.h"
 #include "lib/cleanup.h"
@@ -42,11 +43,11 @@ static bool went_with_monitor(const struct container *container)
 	return pidfd < 0 || poll(&ended, 1, MONITOR_END_MS) > 0;
 }
 
-/* Returns the exit status, or a negative errno. */
+/* Returns the exit status, or a negative errno: that of the program only where it is to blame. */
 static int run_in(struct container *container, const struct exec_options *options, bool detach,
 	struct error *err)
 {
-	struct exec_process process;
+	struct exec_process process = { 0 };
 
 	if (options->process->terminal && detach && options->console_socket == NULL)
 		return error_say(
@@ -57,7 +58,7 @@ static int run_in(struct container *container, const struct exec_options *option
 		supervise_block_signals(NULL);
 	int status = container_exec(container, options, &process, err);
 	if (status < 0)
-		return status;
+		return process.refused ? status : -EIO;
 	if (detach)
 		return 0;
 	struct supervision supervision = {
@@ -72,11 +73,11 @@ static int run_in(struct container *container, const struct exec_options *option
 }
 
 /* As a shell says it: 127 where the program is not there, 126 where it cannot be executed. */
-static int exit_status(const struct error *err)
+static int exit_status(int failure)
 {
-	if (err->errnum == ENOENT)
+	if (failure == -ENOENT)
 		return 127;
-	return err->errnum == EACCES || err->errnum == ENOEXEC ? 126 : 255;
+	return failure == -EACCES || failure == -ENOEXEC ? 126 : 255;
 }
 
 static int run_exec(struct cli *cli, int argc, char **argv)
@@ -128,6 +129,7 @@ static int run_exec(struct cli *cli, int argc, char **argv)
 	flags.n_args = (size_t)(argc - first - 1);
 	exec.process = &process;
 	exec.want_terminal = !detach;
+	exec.plain_lines = !detach && exec.console_socket == NULL && !isatty(STDOUT_FILENO);
 	if (cli_passed_fds(preserve_fds, &exec.preserve_fds, &exec.listen_fds, &err) < 0 ||
 		cli_open_runtime(cli, false, &err) < 0 ||
 		container_open(&cli->runtime, argv[first], &container, &err) < 0 ||
@@ -140,7 +142,7 @@ static int run_exec(struct cli *cli, int argc, char **argv)
 	status = run_in(&container, &exec, detach, &err);
 	if (status < 0) {
 		cli_fail(&err);
-		return exit_status(&err);
+		return exit_status(status);
 	}
 	return status;
 }
@@ -151,4 +153,5 @@ const struct command command_exec = {
 	.summary = "run a further process in a container",
 	.run = run_exec,
 	.enters_containers = true,
+	.options_first = true,
 };

@@ -109,6 +109,8 @@ static int merge_capabilities(
 		capabilities->bounding |= bit;
 		capabilities->effective |= bit;
 		capabilities->permitted |= bit;
+		/* As with runc: where the configuration made it inheritable, and no further. */
+		capabilities->ambient |= bit & capabilities->inheritable;
 	}
 	return 0;
 }

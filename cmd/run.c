@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
@@ -126,6 +127,7 @@ static int run_run(struct cli *cli, int argc, char **argv)
 	if (first < 0)
 		return status;
 	bundle.options.want_terminal = !flags.detach;
+	bundle.options.plain_lines = !flags.detach && !isatty(STDOUT_FILENO);
 	if (check_terminal(&bundle, flags.detach, &err) < 0 ||
 		bundle_load(&bundle, argv[first], &err) < 0 ||
 		cli_open_runtime(cli, true, &err) < 0)

@@ -60,6 +60,7 @@ struct create_options {
 	bool no_pivot, no_new_keyring;
 	bool attached;	    /* the caller starts it itself at once: no gate for another command */
 	bool want_terminal; /* hand the terminal's master to the caller (no console socket) */
+	bool plain_lines;   /* console_keep_newlines(): what the caller relays to is no terminal */
 	const int *stdio;   /* three fds for its stdin, stdout and stderr; NULL: the caller's own */
 	const struct seccomp_filter *seccomp; /* compiled already; NULL: as config.json says */
 };
@@ -186,6 +187,7 @@ struct exec_options {
 	const char *cgroup; /* below the container's own, or NULL */
 	unsigned int preserve_fds, listen_fds;
 	bool want_terminal;
+	bool plain_lines;
 	bool ignore_paused;
 	const int *stdio; /* as for create_options */
 	const struct seccomp_filter *seccomp;
@@ -195,11 +197,12 @@ struct exec_process {
 	pid_t pid;
 	int pidfd;
 	int terminal;
+	bool refused; /* it failed, and the new process itself said why: mostly its program */
 };
 
 /*
  * Runs a further process in the container: returns once its program is executed. The process is a
- * child of the caller's.
+ * child of the caller's. On failure ret->refused alone is set.
  */
 int container_exec(struct container *container, const struct exec_options *options,
 	struct exec_process *ret, struct error *err);

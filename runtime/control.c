@@ -36,6 +36,23 @@ static int signal_all(struct container *container, int signal, struct error *err
 	return cgroup < 0 ? cgroup : cgroup_signal(cgroup, signal, err);
 }
 
+/*
+ * The first process is gone. Where it was no pid namespace's, others may live on, and SIGKILL is
+ * for the whole container; `err` says already that it is not running.
+ */
+static int kill_rest(struct container *container, struct error *err)
+{
+	_cleanup_(pid_list_free) struct pid_list left = { 0 };
+
+	if (has_pid_namespace(container))
+		return -ESRCH;
+	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, NULL);
+	if (cgroup < 0 || cgroup_processes(cgroup, &left, NULL) < 0 || left.count == 0)
+		return -ESRCH;
+	*err = ERROR_INIT;
+	return cgroup_signal(cgroup, SIGKILL, err);
+}
+
 int container_kill(struct container *container, int signal, bool all, struct error *err)
 {
 	if (container->isolation->kill != NULL)
@@ -48,6 +65,8 @@ int container_kill(struct container *container, int signal, bool all, struct err
 		return signal_all(container, signal, err);
 
 	_cleanup_close_ int pidfd = process_open(&state->init, err);
+	if (pidfd == -ESRCH && signal == SIGKILL && has_cgroup)
+		return kill_rest(container, err);
 	if (pidfd < 0)
 		return pidfd;
 	if (signal == SIGKILL && has_cgroup && !has_pid_namespace(container))

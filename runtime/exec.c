@@ -187,7 +187,7 @@ static int check_running(const struct container *container, enum container_statu
 		return 0;
 	if (status == CONTAINER_PAUSED)
 		return error_say(err, EINVAL,
-			"cannot exec in container %s: it is paused; resume it first, or use "
+			"cannot exec in a paused container: resume %s first, or use "
 			"--ignore-paused",
 			container->state.id);
 	return error_say(err, EINVAL,
@@ -356,6 +356,7 @@ int container_exec(struct container *container, const struct exec_options *optio
 	int status = exec_in(&joining, err);
 
 	if (status < 0) {
+		ret->refused = joining.child.refused;
 		new_process_end(&joining.child);
 		return status;
 	}

@@ -84,6 +84,8 @@ static int open_terminal(struct container_process *joining, struct error *err)
 	if (root < 0)
 		return error_set(err, errno, "open the container's root");
 	int status = console_open(root, joining->setup.procfs, process, &master, &terminal, err);
+	if (status == 0 && joining->options->plain_lines)
+		status = console_keep_newlines(terminal, err);
 	if (status < 0)
 		return status;
 	status = channel_send(joining->child.channel[1], CHANNEL_TERMINAL, 0, NULL, master);

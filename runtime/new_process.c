@@ -64,6 +64,7 @@ int new_process_answer(struct new_process *process, const struct channel_message
 		log_line((enum log_level)message->value, "%s", message->text);
 		return 0;
 	case CHANNEL_ERROR:
+		process->refused = true;
 		return error_say(err, message->value, "%s", message->text);
 	case CHANNEL_PID:
 		return adopt(process, message->value, err);

@@ -19,6 +19,7 @@ struct new_process {
 	int channel[2];	    /* [0] the maker's end, [1] the new process's */
 	int console_socket; /* connected; -EBADF: the maker keeps the terminal */
 	int terminal;	    /* the master that was kept, or -EBADF */
+	bool refused;	    /* it said what it failed at */
 	/* What a seccomp agent is told (config-linux.md, "Container process state") */
 	const struct state *state;
 	enum container_status status;

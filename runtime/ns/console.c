@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "config/oci.h"
@@ -125,6 +126,18 @@ int console_open(int root, int procfs, const struct oci_process *process, int *r
 	}
 	*ret_master = take_fd(&master);
 	*ret_terminal = take_fd(&peer);
+	return 0;
+}
+
+int console_keep_newlines(int terminal, struct error *err)
+{
+	struct termios modes;
+
+	if (tcgetattr(terminal, &modes) < 0)
+		return error_set(err, errno, "process.terminal: read its mode");
+	modes.c_oflag &= ~(tcflag_t)ONLCR;
+	if (tcsetattr(terminal, TCSANOW, &modes) < 0)
+		return error_set(err, errno, "process.terminal: set its mode");
 	return 0;
 }
 

@@ -19,6 +19,12 @@ int console_open(int root, int procfs, const struct oci_process *process, int *r
 	int *ret_terminal, struct error *err);
 
 /*
+ * Lines that the program writes end in a line feed, without the carriage return that a terminal's
+ * screen needs: for output that goes to a file or a pipe. As runc has it.
+ */
+int console_keep_newlines(int terminal, struct error *err);
+
+/*
  * Hands `master` over a connected Unix socket (create's --console-socket: see socket_connect_at(),
  * SOCK_STREAM) as callers expect it: one message, whose text is the device's name.
  */

@@ -41,17 +41,17 @@ static int explain(const char *name, const char *path, int failure, struct error
 {
 	if (failure == EISDIR)
 		return error_say(err, EACCES,
-			"process.args: execute %s: permission denied: it is a directory", path);
+			"process.args: exec %s: permission denied: it is a directory", path);
 	if (failure == EACCES)
 		return error_say(err, EACCES,
-			"process.args: execute %s: permission denied (is it an executable file, "
+			"process.args: exec %s: permission denied (is it an executable file, "
 			"and "
 			"may this user search every directory above it?)",
 			path);
 	if (failure == ENOENT && strchr(name, '/') == NULL)
 		return error_say(err, ENOENT,
-			"process.args: execute %s: executable file not found in $PATH", name);
-	return error_set(err, failure, "process.args: execute %s", path);
+			"process.args: exec %s: executable file not found in $PATH", name);
+	return error_set(err, failure, "process.args: exec %s", path);
 }
 
 static int take_copy(const char *path, char **ret_program, struct error *err)
@@ -59,7 +59,7 @@ static int take_copy(const char *path, char **ret_program, struct error *err)
 	char *copy = strdup(path);
 
 	if (copy == NULL)
-		return error_set(err, ENOMEM, "process.args: execute %s", path);
+		return error_set(err, ENOMEM, "process.args: exec %s", path);
 	*ret_program = copy;
 	return 0;
 }

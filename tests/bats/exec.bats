@@ -103,6 +103,31 @@ process_file() {
 	((status == 127 || status == 255 || status == 1)) || fail 'exit status'
 }
 
+@test "exec: 127 and 126 are for the program; what else fails is 255" {
+	sleeping
+	try caisson exec "$id" /no/such/program
+	is "$status" 127
+	try caisson exec "$id" /etc
+	is "$status" 126
+	try caisson exec --pid-file /no/such/directory "$id" true
+	is "$status" 255
+	try caisson exec --cgroup no/such "$id" true
+	is "$status" 255
+}
+
+@test "exec --env: replaces what the configuration has, the last one counts" {
+	sleeping
+	caisson exec -e PATH=/bin:/first -e ONE=1 -e ONE=2 "$id" sh -c 'env | grep -c "^PATH=\|^ONE="; echo $PATH $ONE'
+	is "$output" $'2\n/bin:/first 2'
+}
+
+@test "exec --cap: ambient too where the configuration makes it inheritable, and no further" {
+	config '.process.capabilities = {bounding: ["CAP_KILL", "CAP_CHOWN"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"], inheritable: ["CAP_KILL", "CAP_CHOWN"]}'
+	sleeping
+	caisson exec --cap CAP_CHOWN --cap CAP_FOWNER "$id" grep '^CapAmb\|^CapInh' /proc/self/status
+	is "$output" $'CapInh:\t0000000000000021\nCapAmb:\t0000000000000001'
+}
+
 @test "exec: a cwd that does not exist is named" {
 	sleeping
 	try caisson exec --cwd /no/such/dir "$id" true

@@ -130,6 +130,13 @@ load lib/common.bash
 	is "$output" $'created\n1'
 }
 
+@test "create --config: another file than config.json, relative to the bundle" {
+	program echo other
+	target 'cd $bundle && mv config.json other.json && cd / && caisson run --bundle $bundle --config other.json $id && caisson run -b $bundle -f $bundle/other.json $id'
+	is "$output" $'other\nother'
+	target 'cp $bundle/other.json $bundle/config.json'
+}
+
 @test "create: a program that does not exist fails before start, naming it" {
 	program /no/such/program
 	target 'cd $bundle
@@ -204,6 +211,18 @@ load lib/common.bash
 	target 'two() { [ "$(wc -l <$1 2>/dev/null)" = 2 ]; }
 		cd $bundle && caisson delete --force $id; caisson run -d $id && eventually two up && caisson kill --all $id USR1 && eventually two got && status_of $id'
 	is "$output" running
+}
+
+@test "kill KILL: without a pid namespace it reaches what outlived the first process, then says stopped" {
+	namespaces_only 'a kernel of its own ends with its first process'
+	without_namespace pid
+	program sh -c 'sleep 1001 & exit 0'
+	target 'cd $bundle && caisson create $id && c=$(cgroup_of $(pid_of $id)) && caisson start $id &&
+		eventually has_status $id stopped && grep -q . $c/cgroup.procs && caisson kill $id TERM 2>/dev/null; echo $?
+		caisson kill $id KILL && eventually sh -c "! grep -q . $c/cgroup.procs" && echo all'
+	is "$output" $'1\nall'
+	try caisson kill "$id" KILL
+	refused 'not running'
 }
 
 @test "kill -a: is short for --all" {

@@ -36,6 +36,20 @@ terminal() {
 	like "$output" 'got typed'
 }
 
+@test "--console-socket: in a joined pid namespace, and in a time namespace, the terminal controls too" {
+	namespaces_only 'a virtual machine joins no pid namespace'
+	program sleep 1000
+	target 'cd $bundle && caisson run -d $id'
+	terminal
+	program sh -c 'echo controlled >/dev/tty'
+	config '.linux.namespaces += [{type: "time"}]'
+	target 'cd $bundle && caisson run $id-time' # a new time namespace is for children only
+	like "$output" controlled
+	config 'del(.linux.namespaces[-1])'
+	target 'cd $bundle && sed -i "s|\"type\": \"pid\"|&, \"path\": \"/proc/$(pid_of $id)/ns/pid\"|" config.json && grep -q ns/pid config.json && caisson run $id-pid'
+	like "$output" controlled
+}
+
 @test "terminal without --console-socket: create and run --detach refuse" {
 	terminal
 	try caisson create "$id"
@@ -107,6 +121,18 @@ terminal() {
 	program sh -c 'test -t 1 && echo tty'
 	try target 'cd $bundle && caisson run $id </dev/null'
 	like "$output$stderr" 'tty|terminal'
+}
+
+@test "run and exec with terminal into a pipe: lines end as the program wrote them" {
+	namespaces_only "in a virtual machine the terminal's lines are its kernel's"
+	terminal
+	program echo line
+	target 'cd $bundle && caisson run $id | od -An -c'
+	is "$output" '   l   i   n   e  \n'
+	config '.process.terminal = false'
+	sleeping
+	target 'caisson exec -t $id echo line | od -An -c'
+	is "$output" '   l   i   n   e  \n'
 }
 
 @test "exec -t: a terminal of its own, exit status, restored modes" {

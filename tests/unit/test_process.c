@@ -136,6 +136,18 @@ static void environment_has_home_and_extra(void **state)
 		walk.output, "PATH=/nowhere:/only\nAB=keep\nLISTEN_FDS=1\nA=new\nHOME=/home\n");
 }
 
+static void environment_has_each_name_once(void **state)
+{
+	struct walk walk = { .process = { .args = LIST("env"),
+				     .env = LIST("A=1", "PATH=/nowhere:/only", "AB=2", "A=3",
+					     "HOME=/h", "ABC=4", "A=5", "AB=6") } };
+
+	(void)state;
+	walk_it(&walk);
+	assert_int_equal(walk.status, 0);
+	assert_string_equal(walk.output, "PATH=/nowhere:/only\nHOME=/h\nABC=4\nA=5\nAB=6\n");
+}
+
 static void home_is_root_or_what_is_given(void **state)
 {
 	struct walk unknown = { .process = { .args = LIST("sh", "-c", "echo $HOME"),
@@ -182,9 +194,9 @@ static void programs_that_cannot_be_say_why(void **state)
 					    .user = { .uid = 1000, .gid = 1000 } } };
 
 	(void)state;
-	expect_failure(&missing, ENOENT, "execute no-such: executable file not found in $PATH");
-	expect_failure(&missing_path, ENOENT, "execute /no/such: No such file");
-	expect_failure(&directory, EACCES, "execute /bin: permission denied: it is a directory");
+	expect_failure(&missing, ENOENT, "exec no-such: executable file not found in $PATH");
+	expect_failure(&missing_path, ENOENT, "exec /no/such: No such file");
+	expect_failure(&directory, EACCES, "exec /bin: permission denied: it is a directory");
 	expect_failure(&data, EACCES, "/bin/data: permission denied");
 	expect_failure(&script, ENOENT, "the interpreter that it names does not exist");
 	expect_failure(&garbage, ENOEXEC, "not a program of this machine's kind");
@@ -303,6 +315,7 @@ int main(void)
 		cmocka_unit_test(a_user_without_capabilities_has_none),
 		cmocka_unit_test(a_capability_that_is_missing_is_a_warning),
 		cmocka_unit_test(environment_has_home_and_extra),
+		cmocka_unit_test(environment_has_each_name_once),
 		cmocka_unit_test(home_is_root_or_what_is_given),
 		cmocka_unit_test(a_passwd_that_is_no_file_is_not_opened),
 		cmocka_unit_test(programs_that_cannot_be_say_why),
