@@ -37,7 +37,6 @@ static int reply_entry(struct fuse_request *request, const char *name)
 struct creation {
 	const char *name;
 	mode_t mode, umask;
-	dev_t device;
 	const char *target; /* of a symbolic link */
 };
 
@@ -51,7 +50,7 @@ static int create_at(int parent, const struct creation *what)
 	else if (S_ISDIR(what->mode))
 		r = mkdirat(parent, what->name, what->mode & 07777);
 	else
-		r = mknodat(parent, what->name, what->mode, what->device);
+		r = mknodat(parent, what->name, what->mode, 0);
 	r = r < 0 ? -errno : 0;
 	umask(0);
 	return r;
@@ -87,20 +86,22 @@ int fuse_do_symlink(struct fuse_request *request)
 	return create(request, &what);
 }
 
+/* `offset`: where the name is, behind the arguments. */
+static int create_inode(struct fuse_request *request, size_t offset, mode_t mode, mode_t mask)
+{
+	struct creation what = { .mode = mode, .umask = mask };
+	int r;
+
+	what.name = fuse_take_name(request, &offset, &r);
+	return what.name == NULL ? r : create(request, &what);
+}
+
 int fuse_do_mknod(struct fuse_request *request)
 {
 	const struct fuse_mknod_in *in = fuse_argument(request, struct fuse_mknod_in);
-	struct creation what = { 0 };
-	size_t offset = sizeof(*in);
-	int r;
 
 	if (in == NULL)
 		return -EINVAL;
-	what.name = fuse_take_name(request, &offset, &r);
-	if (what.name == NULL)
-		return r;
-	what.mode = in->mode & (S_IFMT | 07777);
-	what.umask = in->umask;
 	switch (in->mode & S_IFMT) {
 	case 0:
 	case S_IFREG:
@@ -116,24 +117,16 @@ int fuse_do_mknod(struct fuse_request *request)
 		/* A node of the guest's making would be a device of the host's (CVE-2020-35517). */
 		return -EPERM;
 	}
-	return create(request, &what);
+	return create_inode(request, sizeof(*in), in->mode & (S_IFMT | 07777), in->umask);
 }
 
 int fuse_do_mkdir(struct fuse_request *request)
 {
 	const struct fuse_mkdir_in *in = fuse_argument(request, struct fuse_mkdir_in);
-	struct creation what = { 0 };
-	size_t offset = sizeof(*in);
-	int r;
 
 	if (in == NULL)
 		return -EINVAL;
-	what.name = fuse_take_name(request, &offset, &r);
-	if (what.name == NULL)
-		return r;
-	what.mode = S_IFDIR | (in->mode & 07777);
-	what.umask = in->umask;
-	return create(request, &what);
+	return create_inode(request, sizeof(*in), S_IFDIR | (in->mode & 07777), in->umask);
 }
 
 static int remove_name(struct fuse_request *request, int flags)

@@ -49,20 +49,13 @@ int fuse_do_releasedir(struct fuse_request *request)
 int fuse_do_fsyncdir(struct fuse_request *request)
 {
 	const struct fuse_fsync_in *in = fuse_argument(request, struct fuse_fsync_in);
-	struct fuse_handle *handle;
-	int r;
 
 	if (in == NULL)
 		return -EINVAL;
 	if (request->node->export == NULL)
 		return 0;
-	handle = fuse_handle_get(request->server, in->fh, true);
-	if (handle == NULL)
-		return -EBADF;
-	r = in->fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(handle->fd) : fsync(handle->fd);
-	r = r < 0 ? -errno : 0;
-	fuse_handle_put(request->server, handle);
-	return r;
+	return fuse_handle_sync(
+		request->server, in->fh, true, in->fsync_flags & FUSE_FSYNC_FDATASYNC);
 }
 
 struct entry {

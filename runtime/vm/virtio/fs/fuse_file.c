@@ -194,18 +194,11 @@ int fuse_do_release(struct fuse_request *request)
 int fuse_do_fsync(struct fuse_request *request)
 {
 	const struct fuse_fsync_in *in = fuse_argument(request, struct fuse_fsync_in);
-	struct fuse_handle *handle;
-	int r;
 
 	if (in == NULL)
 		return -EINVAL;
-	handle = fuse_handle_get(request->server, in->fh, false);
-	if (handle == NULL)
-		return -EBADF;
-	r = in->fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(handle->fd) : fsync(handle->fd);
-	r = r < 0 ? -errno : 0;
-	fuse_handle_put(request->server, handle);
-	return r;
+	return fuse_handle_sync(
+		request->server, in->fh, false, in->fsync_flags & FUSE_FSYNC_FDATASYNC);
 }
 
 int fuse_do_fallocate(struct fuse_request *request)

@@ -135,6 +135,18 @@ int fuse_handle_release(struct fuse_server *server, uint64_t number, bool direct
 	return 0;
 }
 
+int fuse_handle_sync(struct fuse_server *server, uint64_t number, bool directory, bool data_only)
+{
+	struct fuse_handle *handle = fuse_handle_get(server, number, directory);
+	int r;
+
+	if (handle == NULL)
+		return -EBADF;
+	r = (data_only ? fdatasync(handle->fd) : fsync(handle->fd)) < 0 ? -errno : 0;
+	fuse_handle_put(server, handle);
+	return r;
+}
+
 void fuse_handles_clear(struct fuse_server *server)
 {
 	for (unsigned int i = 0; i < server->handle_slots; i++) {

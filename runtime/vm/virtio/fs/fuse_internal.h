@@ -219,6 +219,7 @@ int fuse_handle_new(struct fuse_server *server, struct fuse_node *node, int fd, 
 struct fuse_handle *fuse_handle_get(struct fuse_server *server, uint64_t number, bool directory);
 void fuse_handle_put(struct fuse_server *server, struct fuse_handle *handle);
 int fuse_handle_release(struct fuse_server *server, uint64_t number, bool directory);
+int fuse_handle_sync(struct fuse_server *server, uint64_t number, bool directory, bool data_only);
 void fuse_handles_clear(struct fuse_server *server);
 
 /* True when one more handle or pinned node may be had; called with the lock held. */

@@ -171,9 +171,19 @@ static void unhash(struct fuse_server *server, struct fuse_node *node)
 	server->node_count--;
 }
 
+/* With the lock held; the fd is closed under it, which does not wait for an O_PATH one. */
+static void destroy(struct fuse_server *server, struct fuse_node *node)
+{
+	unhash(server, node);
+	close_fd(detach_fd(server, node));
+	fuse_export_put(server, node->export);
+	free(node->name);
+	free(node);
+}
+
 /*
  * Drops a reference; a node that nobody needs goes, and its parent's reference with it. With the
- * lock held; the fds are closed under it, which does not wait for O_PATH ones.
+ * lock held.
  */
 static void put_locked(struct fuse_server *server, struct fuse_node *node)
 {
@@ -182,11 +192,7 @@ static void put_locked(struct fuse_server *server, struct fuse_node *node)
 
 		if (--node->references > 0 || node->lookups > 0 || node == &server->root)
 			return;
-		unhash(server, node);
-		close_fd(detach_fd(server, node));
-		fuse_export_put(server, node->export);
-		free(node->name);
-		free(node);
+		destroy(server, node);
 		node = parent;
 	}
 }
@@ -650,16 +656,10 @@ void fuse_node_rename(struct fuse_server *server, struct fuse_node *old_parent,
 
 void fuse_nodes_clear(struct fuse_server *server)
 {
-	for (unsigned int i = 0; i < server->buckets; i++)
-		while (server->by_id[i] != NULL) {
-			struct fuse_node *node = server->by_id[i];
-
-			unhash(server, node);
-			close_fd(detach_fd(server, node));
-			fuse_export_put(server, node->export);
-			free(node->name);
-			free(node);
-		}
+	for (unsigned int i = 0; i < server->buckets; i++) {
+		while (server->by_id[i] != NULL)
+			destroy(server, server->by_id[i]);
+	}
 	server->root.references = 1;
 }
 
