@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	wire = fds[1];
 	device.features = UINT64_C(1) << VIRTIO_NET_F_MRG_RXBUF |
 		UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO4;
-	if (net_pair_init(&pair, &device.queues[0], &device.queues[1], fds[0], -1, NULL) < 0)
+	if (net_pair_init(&pair, device.queues, fds[0], -1, CONFINE_NOTHING, NULL) < 0)
 		abort();
 	virtio_mmio_attach(&g.slot, &device);
 	guest_start(&g, (uint32_t)take(&in, 4));
