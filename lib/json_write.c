@@ -47,7 +47,7 @@ int json_writer_text(
 
 int json_writer_copy(struct json_writer *writer, char **ret_text, struct error *err)
 {
-	const char *text = NULL;
+	const char *text = "";
 	int status = json_writer_text(writer, &text, NULL, err);
 
 	if (status < 0)
