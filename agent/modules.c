@@ -74,6 +74,7 @@ static int read_list(struct modules *ret, struct error *err)
 	if (ret->items == NULL)
 		return error_set(err, ENOMEM, "read the list of the kernel's modules");
 	rest = ret->text;
+	ret->count = 0;
 	while ((line = strsep(&rest, "\n")) != NULL && ret->count <= lines) {
 		if (parse_line(line, &ret->items[ret->count]))
 			ret->count++;

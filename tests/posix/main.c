@@ -182,7 +182,7 @@ pid_t posix_become(const struct identity *who)
 	return pid;
 }
 
-void posix_end(void)
+pid_t posix_end(void)
 {
 	_exit(0);
 }
@@ -313,8 +313,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: posix DIRECTORY OTHER [GROUP...]\n");
 		return 2;
 	}
-	served = getenv("POSIX_SERVED") != NULL;
-	served_submount = served && strcmp(getenv("POSIX_SERVED"), "submount") == 0;
+	const char *kind = getenv("POSIX_SERVED");
+	served = kind != NULL;
+	served_submount = served && strcmp(kind, "submount") == 0;
 	other_directory = argv[2];
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {

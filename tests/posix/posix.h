@@ -65,10 +65,11 @@ extern const struct identity root, user, member, other, stranger;
  * AS(who) { … } runs the block in a process of its own that is `who`. PROCESS { … } in one that is
  * the same. Both wait for its end.
  */
-#define AS(who) for (pid_t posix_pid = posix_become(&(who)); posix_pid == 0; posix_end())
+#define AS(who) \
+	for (pid_t posix_pid = posix_become(&(who)); posix_pid == 0; posix_pid = posix_end())
 #define PROCESS AS(root)
 pid_t posix_become(const struct identity *who);
-_Noreturn void posix_end(void);
+pid_t posix_end(void); /* does not return */
 
 /* Starts a process (0 in it), and waits for one: true when it ended with status 0. */
 pid_t posix_start(const struct identity *who);

@@ -85,8 +85,8 @@ static void all_else_is_refused(void **state)
 		"insmod /lib/modules/6.1.0-9-cloud/kernel/.ko",
 		"insmod /lib/modules/6.1.0-9-cloud/kernel/a\tb.ko",
 		"insmod /lib/modules/6.1.0-9-cloud/kernel/a,b.ko",
-		"insmod /lib/modules/6.1.0-9-cloud/"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.ko",
+		("insmod /lib/modules/6.1.0-9-cloud/"
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.ko"),
 		"insmod lib/modules/6.1.0-9-cloud/a.ko",
 		"insmod /etc/passwd",
 		"install /bin/rm -rf /",
@@ -199,7 +199,8 @@ static void a_module_that_is_cut_off_or_lies_is_none(void **state)
 	struct module module = make_module();
 
 	(void)state;
-	for (size_t size = 0; size < offsetof(struct module, information) + sizeof(information); size++)
+	for (size_t size = 0; size < offsetof(struct module, information) + sizeof(information);
+		size++)
 		assert_int_equal(parse_copy(&module, size), -ENOEXEC);
 	module.sections[1].sh_size = UINT64_MAX;
 	assert_int_equal(parse_copy(&module, sizeof(module)), -ENOEXEC);
