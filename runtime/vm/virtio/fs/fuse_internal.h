@@ -183,6 +183,18 @@ struct fuse_node *fuse_node_enter_unnamed(
 	struct fuse_server *server, struct fuse_export *export, int fd, const struct statx *stat);
 
 /*
+ * Descriptors of nodes (fuse_node_fds.c). These four are called with the lock held. The first takes
+ * a node's fd out of the books, to be closed without the lock.
+ */
+int fuse_node_detach_fd(struct fuse_server *server, struct fuse_node *node);
+/* It has lost its name: its fd stays open, as long as there are enough left. */
+void fuse_node_pin(struct fuse_server *server, struct fuse_node *node);
+/* The fd, taken over, is all that there is to find the node by. */
+void fuse_node_give_pinned(struct fuse_server *server, struct fuse_node *node, int fd);
+/* It can be opened again by a name. */
+void fuse_node_unpin(struct fuse_server *server, struct fuse_node *node);
+
+/*
  * Returns an O_PATH fd of the node, which stays open until fuse_node_close(); -ESTALE where the
  * node is not found where it was, or is another one now.
  */
@@ -191,6 +203,9 @@ void fuse_node_close(struct fuse_server *server, struct fuse_node *node);
 
 /* statx() of the node, compared with what it was: -ESTALE where it is another. */
 int fuse_node_stat(struct fuse_server *server, struct fuse_node *node, struct statx *ret);
+
+/* Closes fds that can be opened again; at least half of them. */
+void fuse_nodes_shrink(struct fuse_server *server);
 
 /*
  * The name is about to go: a known node that has it keeps its fd from here on. Returns that node
@@ -206,9 +221,6 @@ void fuse_node_unname(struct fuse_server *server, struct fuse_node *node, struct
 /* After a rename: the node that had the old name has the new one. */
 void fuse_node_rename(struct fuse_server *server, struct fuse_node *old_parent,
 	const char *old_name, struct fuse_node *new_parent, const char *new_name, bool exchange);
-
-/* Closes fds that can be opened again; at least half of them. */
-void fuse_nodes_shrink(struct fuse_server *server);
 
 /* An export's node goes from the tables' view; see fuse_exports.c. */
 void fuse_export_put(struct fuse_server *server, struct fuse_export *export);
