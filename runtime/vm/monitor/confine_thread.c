@@ -70,10 +70,10 @@ static const uint32_t network_ioctls[] = { KVM_IRQ_LINE, TUNSETOFFLOAD, TUNSETQU
 static const uint16_t files_calls[] = { SYS_epoll_wait, SYS_preadv, SYS_preadv2, SYS_pwritev,
 	SYS_pwritev2, SYS_lseek, SYS_open, SYS_openat, SYS_openat2, SYS_close, SYS_fcntl, SYS_fstat,
 	SYS_newfstatat, SYS_statx, SYS_getdents64, SYS_readlinkat, SYS_mkdirat, SYS_mknodat,
-	SYS_linkat, SYS_symlinkat, SYS_unlinkat, SYS_renameat2, SYS_ftruncate, SYS_fallocate,
-	SYS_copy_file_range, SYS_chmod, SYS_fchmod, SYS_fchmodat, SYS_fchownat, SYS_utimensat,
-	SYS_fstatfs, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_setxattr, SYS_getxattr,
-	SYS_listxattr, SYS_removexattr, SYS_fchdir, SYS_umask, SYS_capget, SYS_capset,
+	SYS_linkat, SYS_symlinkat, SYS_unlinkat, SYS_renameat, SYS_renameat2, SYS_ftruncate,
+	SYS_fallocate, SYS_copy_file_range, SYS_chmod, SYS_fchmod, SYS_fchmodat, SYS_fchownat,
+	SYS_utimensat, SYS_fstatfs, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_setxattr,
+	SYS_getxattr, SYS_listxattr, SYS_removexattr, SYS_fchdir, SYS_umask, SYS_capget, SYS_capset,
 	SYS_setgroups, SYS_setfsuid, SYS_setfsgid, SYS_geteuid, SYS_getegid, SYS_prlimit64,
 	SYS_mremap };
 static const uint32_t files_ioctls[] = { KVM_IRQ_LINE };
