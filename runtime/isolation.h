@@ -56,9 +56,9 @@ struct isolation {
 
 	/*
 	 * The limits of the host's cgroup, where they are not the container's own. What is new in
-	 * them lives in `arena`.
+	 * them lives in `arena`. Comes before prepare(), where config.json has limits.
 	 */
-	int (*limit)(const struct container_init *init, const struct oci_resources *wanted,
+	int (*limit)(struct container_init *init, const struct oci_resources *wanted,
 		struct arena *arena, struct oci_resources *ret, struct error *err);
 
 	/* The new process waits at its gate, in the cgroup that is open as `cgroup` (or < 0). */

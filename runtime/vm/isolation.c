@@ -46,7 +46,8 @@
 struct vm_container {
 	int kvm, log, oom, vsock, control_socket;
 	struct vm_kernel kernel;
-	int image; /* the root's, or -EBADF: the rootfs's */
+	struct settings_vm settings; /* in force: for this container and this kernel */
+	int image;		     /* the root's, or -EBADF: the rootfs's */
 	struct vm_split split;
 	struct guest_export *exports; /* the new process's fds */
 	struct loop *loop;
@@ -72,18 +73,19 @@ static int check_processor(int kvm, struct error *err)
 	return works > 0 ? 0 : works < 0 ? works : -ENOTSUP;
 }
 
+/* Tells later commands that this container's guest has a distribution's kernel. */
+static int mark_distribution(int dir, struct error *err)
+{
+	_cleanup_close_ int fd = openat(
+		dir, VM_DISTRIBUTION, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	return fd < 0 ? error_set(err, errno, "record the guest's kernel") : 0;
+}
+
 static int open_files(struct vm_container *vm, const struct container_init *init, struct error *err)
 {
-	vm->kvm = accel_open_device(err);
-	if (vm->kvm < 0)
-		return vm->kvm;
-	int status = check_processor(vm->kvm, err);
-	if (status < 0)
-		return status;
-	const struct settings_vm files = vm_asked_files(init);
-	status = vm_kernel_open(&files, &vm->kernel, err);
-	if (status < 0)
-		return status;
+	if (vm->kernel.distribution && mark_distribution(init->dir, err) < 0)
+		return -err->errnum;
 	vm->log = openat(init->dir, VM_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (vm->log < 0)
 		return error_set(err, errno, "create the log of the guest's console");
@@ -132,10 +134,12 @@ static void prepare_free(struct container_init *init)
 	init->isolation_data = NULL;
 }
 
-static int prepare(struct container_init *init, struct error *err)
+/* What the guest runs on, and what boots there: known before its limits are, which depend on it. */
+static int choose(struct container_init *init, struct error *err)
 {
+	if (init->isolation_data != NULL)
+		return 0;
 	struct vm_container *vm = calloc(1, sizeof(*vm));
-
 	if (vm == NULL)
 		return error_set(err, ENOMEM, "make a virtual machine");
 	vm->kvm = vm->kernel.kernel = vm->kernel.initrd = vm->log = -EBADF;
@@ -148,6 +152,26 @@ static int prepare(struct container_init *init, struct error *err)
 	int status = vm_check_asked(init, err);
 	if (status < 0)
 		return status;
+	vm->kvm = accel_open_device(err);
+	if (vm->kvm < 0)
+		return vm->kvm;
+	status = check_processor(vm->kvm, err);
+	if (status < 0)
+		return status;
+	const struct settings_vm files = vm_asked_files(init);
+	status = vm_kernel_open(&files, &vm->kernel, err);
+	if (status == 0)
+		vm->settings = vm_kernel_settings(&files, vm->kernel.distribution);
+	return status;
+}
+
+static int prepare(struct container_init *init, struct error *err)
+{
+	int status = choose(init, err);
+
+	if (status < 0)
+		return status;
+	struct vm_container *vm = init->isolation_data;
 	vm->image = rootfs_image(init->rootfs);
 	status = vm_split(init->options->config_text, init->options->config_length, init->config,
 		vm->image >= 0, &vm->split, err);
@@ -165,10 +189,15 @@ static int prepare(struct container_init *init, struct error *err)
 	return 0;
 }
 
-static int limit(const struct container_init *init, const struct oci_resources *wanted,
+static int limit(struct container_init *init, const struct oci_resources *wanted,
 	struct arena *arena, struct oci_resources *ret, struct error *err)
 {
-	return vm_split_resources(wanted, init->runtime->vm->overhead, arena, ret, err);
+	int status = choose(init, err);
+
+	if (status < 0)
+		return status;
+	const struct vm_container *vm = init->isolation_data;
+	return vm_split_resources(wanted, vm->settings.overhead, arena, ret, err);
 }
 
 static void ready(struct container_init *init, int cgroup)
@@ -246,7 +275,7 @@ static int become(struct container_init *init, struct error *err)
 	struct vm_container *vm = init->isolation_data;
 	_cleanup_free_ char *parameters = NULL;
 
-	if (append_parameters(&parameters, &init->runtime->vm->kernel_parameters) < 0)
+	if (append_parameters(&parameters, &vm->settings.kernel_parameters) < 0)
 		return error_set(err, ENOMEM, "virtual machine");
 	const struct guest_options options = {
 		.kernel_parameters = parameters,
@@ -257,10 +286,10 @@ static int become(struct container_init *init, struct error *err)
 		.log = vm->log,
 		.image = vm->image,
 		.vsock = vm->vsock,
-		.size = vm_size(init->config, init->runtime->vm),
+		.size = vm_size(init->config, &vm->settings),
 		.exports = vm->exports,
 		.n_exports = vm->split.n_exports,
-		.timeout = vm_kernel_timeout(init->runtime->vm, vm->kernel.distribution),
+		.timeout = (int)vm->settings.timeout * 1000,
 	};
 	int status = loop_new(&vm->loop, err);
 
@@ -283,7 +312,7 @@ static int become(struct container_init *init, struct error *err)
 		.data = vm->guest,
 		.terminal = init->config->process.terminal,
 		.notify = init->state->notify,
-		.timeout = vm_kernel_timeout(init->runtime->vm, vm->kernel.distribution),
+		.timeout = (int)vm->settings.timeout * 1000,
 	};
 	status = stand_in_new(&stand_in, &vm->stand_in, err);
 	if (status == 0)
@@ -333,7 +362,7 @@ static void record_oom(
 	const struct vm_container *vm, const struct container_init *init, uint64_t limit)
 {
 	dprintf(vm->oom, "%" PRIu64 "\n",
-		limit != UINT64_MAX ? limit : vm_size(init->config, init->runtime->vm).memory);
+		limit != UINT64_MAX ? limit : vm_size(init->config, &vm->settings).memory);
 	dprintf(vm->log,
 		"caisson: the guest's kernel killed a process of the container: "
 		"out of memory\n");

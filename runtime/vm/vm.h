@@ -25,6 +25,8 @@ struct settings_vm;
 #define VM_LOG "guest.log"   /* what the guest's kernel and agent said */
 #define VM_OOM "oom" /* the monitor's: bytes of memory that ran out in the guest, or empty */
 
+#define VM_DISTRIBUTION "distribution" /* there where the guest's kernel is a distribution's */
+
 #define VM_CARDS_MAX 4 /* a guest is told at boot of that many slots for cards that come late */
 #define VM_AGENT_TIMEOUT_MS 10000
 #define VM_KILL_TIMEOUT_MS 2000 /* how long kill KILL waits for the guest's written data */

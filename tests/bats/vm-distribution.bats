@@ -104,8 +104,8 @@ with_modules='few() {
 	config '.linux.resources.memory = {limit: 67108864}'
 	program sh -c 'echo from the guest >/data/heard; exec sleep 1000'
 	target 'cd $bundle && caisson run -d $id && eventually test -s heard && cat heard &&
-		caisson exec $id cat /sys/fs/cgroup/memory.max'
-	is "$output" $'from the guest\n67108864'
+		caisson exec $id cat /sys/fs/cgroup/memory.max && cat $(cgroup_of $(pid_of $id))/memory.max'
+	is "$output" $'from the guest\n67108864\n'$((67108864 + (96 << 20)))
 	target 'caisson exec $id sh -c "ip link add d0 type dummy && ip link add b0 type bridge && ip link show b0" &&
 		caisson exec $id sh -c "ls /sys/module" | grep -xE "bridge|dummy|erofs"; caisson exec $id sh -c "ip link show"'
 	like "$output" 'b0:'
@@ -115,6 +115,8 @@ with_modules='few() {
 	caisson update --memory 268435456 "$id"
 	caisson exec "$id" sh -c 'cat /sys/fs/cgroup/memory.max; head -c 150000000 /dev/zero | tail -c 1'
 	like "$output" '^268435456'
+	target 'cat $(cgroup_of $(pid_of $id))/memory.max'
+	is "$output" $((268435456 + (96 << 20)))
 	target 'caisson kill $id KILL && eventually has_status $id stopped'
 }
 

@@ -27,6 +27,7 @@
 #include "runtime/container.h"
 #include "runtime/runtime.h"
 #include "runtime/vm/caller/resize.h"
+#include "runtime/vm/kernel/choice.h"
 #include "runtime/vm/plan/size.h"
 #include "runtime/vm/plan/split_resources.h"
 
@@ -35,6 +36,7 @@
 struct update {
 	struct container *container;
 	const struct oci_resources *wanted;
+	struct settings_vm settings;		/* in force for this container's kernel */
 	struct oci_resources host, host_memory; /* the monitor's, and of these what is memory */
 	int cgroup;
 	struct cgroup_undo undo[2];
@@ -125,7 +127,6 @@ static void warn_of_fixed_size(const struct container *container, int64_t limit)
 static int resize(struct update *update, struct error *err)
 {
 	struct container *container = update->container;
-	const struct settings_vm *settings = container->runtime->vm;
 	const struct optional_i64 *limit = &update->wanted->memory.limit;
 	int status = container_load_config(container, err);
 
@@ -136,7 +137,7 @@ static int resize(struct update *update, struct error *err)
 	if (limit->set && limit->value > 0 && vm->hw_config.memory.set)
 		warn_of_fixed_size(container, limit->value);
 	else if (limit->set && limit->value > 0)
-		memory = vm_memory_for(limit->value, settings);
+		memory = vm_memory_for(limit->value, &update->settings);
 	unsigned int cpus = vm->hw_config.vcpus.set ? 0 : vm_cpus_for(&update->wanted->cpu);
 	if (memory == 0 && cpus == 0)
 		return 0;
@@ -219,13 +220,15 @@ static int carry_out(struct update *update, struct error *err)
 int vm_update(struct container *container, const struct oci_resources *resources, struct error *err)
 {
 	_cleanup_(arena_free) struct arena arena = { 0 };
-	struct update update = { .container = container, .wanted = resources };
+	struct update update = { .container = container,
+		.wanted = resources,
+		.settings = vm_kernel_settings_of(container->runtime->vm, container->dir) };
 
 	if (container_status(container) == CONTAINER_PAUSED)
 		return error_say(err, EINVAL, "cannot update container %s: it is paused",
 			container->state.id);
 	int status = vm_split_resources(
-		resources, container->runtime->vm->overhead, &arena, &update.host, err);
+		resources, update.settings.overhead, &arena, &update.host, err);
 	if (status < 0)
 		return status;
 	_cleanup_close_ int cgroup = cgroup_open(&container->state.cgroup, err);

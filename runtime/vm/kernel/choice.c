@@ -8,10 +8,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "config/settings.h"
 #include "lib/cleanup.h"
 #include "lib/error.h"
 #include "runtime/vm/kernel/cache.h"
+#include "runtime/vm/vm.h"
 
 #ifndef CAISSON_DATADIR
 #define CAISSON_DATADIR "/usr/lib/caisson"
@@ -30,11 +30,20 @@ const char *vm_kernel_path(const struct settings_vm *settings)
 	return settings->kernel != NULL ? settings->kernel : KERNEL;
 }
 
-int vm_kernel_timeout(const struct settings_vm *settings, bool distribution)
+struct settings_vm vm_kernel_settings(const struct settings_vm *settings, bool distribution)
 {
-	if (settings->timeout != 0)
-		return (int)settings->timeout * 1000;
-	return (distribution ? DISTRIBUTION_TIMEOUT : TIMEOUT) * 1000;
+	struct settings_vm used = *settings;
+
+	if (used.timeout == 0)
+		used.timeout = distribution ? DISTRIBUTION_TIMEOUT : TIMEOUT;
+	if (distribution)
+		used.overhead += VM_DISTRIBUTION_OVERHEAD;
+	return used;
+}
+
+struct settings_vm vm_kernel_settings_of(const struct settings_vm *settings, int dir)
+{
+	return vm_kernel_settings(settings, faccessat(dir, VM_DISTRIBUTION, F_OK, 0) == 0);
 }
 
 static int open_distribution(struct vm_kernel_place *place, struct error *err)

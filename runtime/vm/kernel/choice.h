@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/settings.h"
 #include "runtime/vm/kernel/distribution.h"
 
 struct error;
-struct settings_vm;
+
+#define VM_DISTRIBUTION_OVERHEAD (UINT64_C(32) << 20)
 
 struct vm_kernel {
 	int kernel, initrd; /* read-only */
@@ -45,5 +47,11 @@ int vm_kernel_find(
 /* The path of the guest's kernel by the settings, or where it is installed. */
 const char *vm_kernel_path(const struct settings_vm *settings);
 
-/* ms that a guest may take to boot, and to answer: the settings', or what its kernel needs. */
-int vm_kernel_timeout(const struct settings_vm *settings, bool distribution);
+/*
+ * The settings with what they leave to the kernel: the timeout; and a distribution's kernel has
+ * VM_DISTRIBUTION_OVERHEAD bytes more above its container's memory.
+ */
+struct settings_vm vm_kernel_settings(const struct settings_vm *settings, bool distribution);
+
+/* The same for the container of the state directory `dir`, whose guest runs. */
+struct settings_vm vm_kernel_settings_of(const struct settings_vm *settings, int dir);

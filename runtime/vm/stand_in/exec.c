@@ -82,11 +82,13 @@ static int take_connection(void *data, struct error *err)
 int vm_exec_run(struct container_process *process, struct error *err)
 {
 	struct vm_process *vm = process->isolation_data;
+	const struct settings_vm settings = vm_kernel_settings_of(
+		process->container->runtime->vm, process->container->dir);
 	struct stand_in_options options = {
 		.dial = take_connection,
 		.data = vm,
 		.terminal = process->options->process->terminal,
-		.timeout = vm_kernel_timeout(process->container->runtime->vm, false),
+		.timeout = (int)settings.timeout * 1000,
 	};
 	struct stand_in *stand_in = NULL;
 	int status = process->outside ? confine_outside(err) : 0;
