@@ -43,7 +43,11 @@ enum settings_cgroup_manager {
 };
 
 struct settings_vm {
-	char *kernel, *initrd; /* absolute paths; NULL: those installed with the program */
+	/*
+	 * Absolute paths. NULL: those installed with the program; without an installed kernel the
+	 * distribution's (runtime/vm/kernel/choice.h).
+	 */
+	char *kernel, *initrd;
 	struct string_list kernel_parameters; /* added behind the runtime's own */
 	/* For containers without a limit of their own. */
 	uint64_t memory; /* bytes; 256 MiB by default */
