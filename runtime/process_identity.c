@@ -68,7 +68,8 @@ int process_open(const struct process_identity *process, struct error *err)
 	if (process->pid <= 0)
 		return error_say(err, ESRCH, "container not running: it has no process");
 	_cleanup_close_ int fd = pidfd_open(process->pid, 0);
-	if (fd < 0 && errno != ESRCH)
+	/* EINVAL: the number still names the session or group of those that it left behind. */
+	if (fd < 0 && errno != ESRCH && errno != EINVAL)
 		return error_set(err, errno, "open process %d", process->pid);
 	/* Looked at with the pidfd in hand: had it ended before, the pid could be another's. */
 	if (fd < 0 || !process_is_alive(process))
