@@ -26,7 +26,8 @@
 
 /* Where and as what a hook runs. */
 struct surroundings {
-	int directory; /* negative: the caller's */
+	int directory;		  /* negative: the caller's */
+	char *const *environment; /* of a hook that names none; NULL: empty */
 	const struct seccomp_filter *filter;
 };
 
@@ -172,7 +173,9 @@ static _Noreturn void execute(struct execution *execution)
 			&execution->filter) != 0)
 		goto failed;
 	execve(config->path, config->args.count > 0 ? config->args.items : own_name,
-		config->env.count > 0 ? config->env.items : no_environment);
+		config->env.count > 0			    ? config->env.items
+			: surroundings->environment != NULL ? surroundings->environment
+							    : no_environment);
 failed:
 	execution->failure = errno;
 	_exit(127);
@@ -345,7 +348,9 @@ int hooks_run(const struct oci_hook_list *hooks, const char *list_name, const ch
 int hooks_run_confined(const struct oci_hook_list *hooks, const char *list_name, const char *state,
 	const struct seccomp_filter *filter, struct error *err)
 {
-	const struct surroundings surroundings = { .directory = -EBADF, .filter = filter };
+	const struct surroundings surroundings = {
+		.directory = -EBADF, .environment = environ, .filter = filter
+	};
 
 	return run_all(hooks, list_name, state, &surroundings, false, err);
 }

@@ -29,8 +29,9 @@ int hooks_run(const struct oci_hook_list *hooks, const char *list_name, const ch
 
 /*
  * The same for startContainer hooks, in the caller's working directory, up to the first failure:
- * each is under `filter` (NULL: none), which the caller itself is not under yet. A filter with a
- * listener cannot be loaded so.
+ * one that names no environment gets the caller's, which is the program's already, and each is
+ * under `filter` (NULL: none), which the caller itself is not under yet. A filter with a listener
+ * cannot be loaded so.
  */
 int hooks_run_confined(const struct oci_hook_list *hooks, const char *list_name, const char *state,
 	const struct seccomp_filter *filter, struct error *err);

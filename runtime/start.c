@@ -57,6 +57,19 @@ static int check_created(const struct container *container, struct error *err)
 		container->state.id, container_status_name(status));
 }
 
+/* What the lifecycle goes on with where a poststart hook failed: the end, and the poststop hooks.
+ */
+static void end_failed(struct container *container)
+{
+	struct error err = ERROR_INIT;
+	int status = state_lock(container->dir, container->state.id, &err);
+
+	if (status == -ENOENT) /* somebody else deleted it */
+		return;
+	if (status < 0 || container_finish(container, &err) < 0)
+		log_warning("delete container %s: %s", container->state.id, err.message);
+}
+
 int container_start(struct container *container, const char *notify_socket, struct error *err)
 {
 	_cleanup_(notify_close) struct notify notify = NOTIFY_INIT;
@@ -75,8 +88,11 @@ int container_start(struct container *container, const char *notify_socket, stru
 		status = gate_pass(container->dir, err);
 	/* Hooks may take long, and a container that runs can be deleted by force meanwhile. */
 	state_unlock(container->dir);
-	if (status == 0)
+	if (status == 0) {
 		status = run_poststart(container, err);
+		if (status < 0 && container->config.hooks.poststart.count > 0)
+			end_failed(container);
+	}
 	/* The service manager hears of readiness from us: only now is there a program that tells.
 	 */
 	if (status == 0 && notify.socket >= 0)

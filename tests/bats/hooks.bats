@@ -105,6 +105,13 @@ hook() {
 	is "$output" given
 }
 
+@test "startContainer: without an environment of its own has the program's" {
+	config '.process.env += ["ONE=two"] | .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "test $ONE$HOME = two/root"]}]'
+	container 'echo ran'
+	succeeded
+	is "$output" ran
+}
+
 @test "startContainer: is under the seccomp filter, as the program is" {
 	for late in true false; do
 		config '.process.noNewPrivileges = $late | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 100}]}' --argjson late "$late"
@@ -146,13 +153,14 @@ hook() {
 	((status != 0)) || fail 'runs'
 }
 
-@test "a failing poststart hook is an error since 1.3; a failing poststop hook only a warning" {
+@test "a failing poststart hook is an error since 1.3, and ends the container; a failing poststop hook only a warning" {
 	hook poststart 'exit 3'
 	program sleep 1000
 	caisson create "$id"
 	try caisson start "$id"
 	refused 'poststart'
-	caisson delete --force "$id"
+	try caisson state "$id"
+	refused 'does not exist'
 	config 'del(.hooks)'
 	hook poststop 'exit 3'
 	hook poststop "echo second >$bundle/second"
