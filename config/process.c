@@ -190,14 +190,25 @@ static const struct object_type scheduler_type = {
 static const struct field io_priority_fields[] = {
 	ROW("class", FIELD_ENUM, offsetof(struct oci_io_priority, class), .required = true,
 		.names = io_priority_class_names),
-	ROW("priority", FIELD_I32, offsetof(struct oci_io_priority, priority), .required = true,
-		.min = 0, .max = 7),
+	ROW("priority", FIELD_I32, offsetof(struct oci_io_priority, priority), .min = 0, .max = 7),
 };
+
+/* The idle class has no levels: runc's and crun's users write it without one. */
+static int check_io_priority(struct decoder *decoder, void *object)
+{
+	const struct oci_io_priority *priority = object;
+	const uint64_t priority_seen = UINT64_C(1) << 1;
+
+	if (priority->class != IOPRIO_CLASS_IDLE && !(decoder->seen & priority_seen))
+		return decode_fail(decoder, "priority", "required, but missing from the document");
+	return 0;
+}
 
 static const struct object_type io_priority_type = {
 	OBJECT_FIELDS(io_priority_fields, struct oci_io_priority),
 	.has_set = true,
 	.set_offset = offsetof(struct oci_io_priority, set),
+	.check = check_io_priority,
 };
 
 /* These two are parts of struct oci_process itself. */

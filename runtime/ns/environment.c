@@ -155,6 +155,20 @@ static size_t drop_repeated(char **list, size_t count)
 	return count - first;
 }
 
+/* Engines say "HOME=" for a home that is still to be found (runc and crun do). */
+static size_t drop_empty_home(char **list, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(list[i], "HOME=") != 0)
+			list[kept++] = list[i];
+	}
+	for (size_t i = kept; i < count; i++)
+		list[i] = NULL;
+	return kept;
+}
+
 static bool is_replaced(const char *entry, const char *const *extra)
 {
 	for (; extra != NULL && *extra != NULL; extra++) {
@@ -184,6 +198,7 @@ int environment_make(const struct oci_process *process, const char *const *extra
 			list[n++] = process->env.items[i];
 	}
 	n = drop_repeated(list, n);
+	n = drop_empty_home(list, n);
 	for (size_t i = 0; i < n_extra; i++)
 		list[n++] = (char *)extra[i];
 	if (environment_get(list, "HOME") == NULL) {

@@ -15,8 +15,8 @@ struct oci_process;
 /*
  * Makes the environment: process.env in its order (of one name the last entry), then `extra`
  * (NULL-terminated, or NULL), whose names replace those of process.env, then HOME where nobody set
- * it: the user's home directory in the container's /etc/passwd, or "/". `root` is an fd of the
- * container's root, `procfs` a private one. *ret (one block, given back by free()) is
+ * it, or to nothing: the user's home directory in the container's /etc/passwd, or "/". `root` is an
+ * fd of the container's root, `procfs` a private one. *ret (one block, given back by free()) is
  * NULL-terminated.
  */
 int environment_make(const struct oci_process *process, const char *const *extra, int root,

@@ -181,6 +181,9 @@ probe() {
 	config '.process.ioPriority = {class: "IOPRIO_CLASS_IDLE", priority: 0}'
 	probe
 	is "$(field ioprio)" '3 0'
+	config '.process.ioPriority = {class: "IOPRIO_CLASS_IDLE"}'
+	probe
+	is "$(field ioprio)" '3 0'
 	config '.process.ioPriority = {class: "IOPRIO_CLASS_LUCK", priority: 0}'
 	container true
 	refused 'IOPRIO_CLASS_LUCK'

@@ -154,6 +154,9 @@ static void home_is_root_or_what_is_given(void **state)
 					.user = { .uid = 77, .gid = 77 } } };
 	struct walk given = { .process = { .args = LIST("sh", "-c", "echo $HOME"),
 				      .env = LIST("HOME=/given") } };
+	struct walk empty = { .process = { .args = LIST("sh", "-c", "echo $HOME"),
+				      .user = { .uid = 1001, .gid = 77 },
+				      .env = LIST("HOME=/given", "HOME=") } };
 	struct walk last = { .process = { .args = LIST("sh", "-c", "echo $HOME"),
 				     .user = { .uid = 1001, .gid = 77 } } };
 
@@ -164,6 +167,8 @@ static void home_is_root_or_what_is_given(void **state)
 	assert_string_equal(given.output, "/given\n");
 	walk_it(&last);
 	assert_string_equal(last.output, "/last\n");
+	walk_it(&empty);
+	assert_string_equal(empty.output, "/last\n");
 }
 
 static void replace_passwd_by_fifo(void)
