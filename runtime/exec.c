@@ -19,6 +19,7 @@
 #include "runtime/channel.h"
 #include "runtime/exec.h"
 #include "runtime/isolation.h"
+#include "runtime/ns/credentials.h"
 #include "runtime/ns/limits.h"
 #include "runtime/ns/namespaces.h"
 
@@ -232,6 +233,7 @@ static int prepare(struct container_process *joining, struct error *err)
 		.seccomp = filter,
 		.procfs = -EBADF,
 		.exec = true,
+		.keep_groups = ids_keep_groups(&container->config, runtime->rootless),
 		.keep_oom_score = runtime->rootless || joining->by_two,
 		.extra_fds = options->preserve_fds,
 		.extra_env = joining->extra_env,

@@ -10,6 +10,7 @@
 
 struct error;
 struct oci_capabilities;
+struct oci_config;
 struct oci_user;
 
 /*
@@ -36,9 +37,17 @@ uint64_t capabilities_grantable(
 /*
  * Supplementary groups, gid, uid (all three kinds of each). In a user namespace whose setgroups is
  * "deny" no groups can be set: an error where some are asked for (user_namespaces(7)). The
- * permitted capabilities survive (PR_SET_KEEPCAPS).
+ * permitted capabilities survive (PR_SET_KEEPCAPS). With `keep_groups` those that the caller has
+ * stay, where none are asked for.
  */
-int ids_set(int procfs, const struct oci_user *user, struct error *err);
+int ids_set(int procfs, const struct oci_user *user, bool keep_groups, struct error *err);
+
+/*
+ * podman's --group-add keep-groups, as crun knows it: the annotation
+ * run.oci.keep_original_groups=1. For a caller less than root only, whose groups are its own to
+ * give: a container's data never hands out root's.
+ */
+bool ids_keep_groups(const struct oci_config *config, bool rootless);
 
 /* True when this kernel runs that security module. `procfs` is any procfs. */
 bool label_apparmor_available(int procfs);

@@ -71,9 +71,17 @@ static int set_uid(uid_t uid, struct error *err)
 	return 0;
 }
 
-int ids_set(int procfs, const struct oci_user *user, struct error *err)
+bool ids_keep_groups(const struct oci_config *config, bool rootless)
 {
-	int status = set_groups(procfs, user, err);
+	const char *value = oci_config_annotation(config, "run.oci.keep_original_groups");
+
+	return rootless && value != NULL && strcmp(value, "1") == 0;
+}
+
+int ids_set(int procfs, const struct oci_user *user, bool keep_groups, struct error *err)
+{
+	bool keep = keep_groups && user->n_additional_gids == 0;
+	int status = keep ? 0 : set_groups(procfs, user, err);
 
 	if (status < 0)
 		return status;

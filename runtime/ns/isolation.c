@@ -9,6 +9,7 @@
 #include "lib/error.h"
 #include "runtime/channel.h"
 #include "runtime/init.h"
+#include "runtime/ns/credentials.h"
 
 /* A filter may notify its agent of every system call: the creator takes the listener by its number.
  */
@@ -30,6 +31,7 @@ static int become(struct container_init *init, struct error *err)
 		.seccomp = init->filter,
 		.procfs = init->procfs,
 		.keyring_name = init->options->no_new_keyring ? NULL : init->keyring,
+		.keep_groups = ids_keep_groups(init->config, init->runtime->rootless),
 		.keep_oom_score = namespaces_has(&init->namespaces, CLONE_NEWUSER) ||
 			init->runtime->rootless,
 		.extra_fds = init->options->preserve_fds,

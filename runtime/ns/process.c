@@ -170,7 +170,7 @@ static int become_user(const struct process_setup *setup, struct error *err)
 	status = capabilities_bound(&setup->process->capabilities, err);
 	if (status < 0)
 		return status;
-	status = ids_set(setup->procfs, user, err);
+	status = ids_set(setup->procfs, user, setup->keep_groups, err);
 	if (status < 0)
 		return status;
 	umask(user->umask.set ? user->umask.value : DEFAULT_UMASK);

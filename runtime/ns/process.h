@@ -22,6 +22,7 @@ struct process_setup {
 	const char *
 		keyring_name; /* join a new session keyring of this name; NULL: keep the caller's */
 	bool exec;	      /* joins a container that runs: exec_cpu_affinity counts */
+	bool keep_groups;     /* the caller's supplementary groups: see credentials.h */
 	bool keep_oom_score;  /* the caller may not lower it (rootless): refusals are no error */
 	size_t extra_fds;     /* fds 3 … 3 + extra_fds - 1 are passed on */
 	const char *const

@@ -53,6 +53,28 @@ subordinate_ids() {
 	is "$output" $'1000\n2\nCapEff:\t0000000000000000'
 }
 
+@test "rootless: run.oci.keep_original_groups keeps the caller's groups, as podman's keep-groups asks" {
+	namespaces_only 'a guest knows nothing of the host'"'"'s groups'
+	subordinate_ids
+	program sh -c 'grep ^Groups /proc/self/status | wc -w'
+	as_user+='user() { XDG_RUNTIME_DIR=/tmp/xdg setpriv --reuid tester --regid tester --groups tester,video,audio -- "$@"; };'
+	target "$as_user"'rootless run $id'
+	is "$output" 1
+	config '.annotations["run.oci.keep_original_groups"] = "1"'
+	target "$as_user"'rootless run $id'
+	is "$output" 4
+	program sleep 1000
+	target "$as_user"'rootless run -d $id && rootless exec $id sh -c "grep ^Groups /proc/self/status | wc -w"'
+	is "$output" 4
+}
+
+@test "run.oci.keep_original_groups is nothing to a root whose groups are the host's" {
+	config '.annotations["run.oci.keep_original_groups"] = "1" | .linux.namespaces |= map(select(.type != "user"))'
+	program sh -c 'grep ^Groups /proc/self/status | wc -w'
+	target 'cd $bundle && setpriv --groups video,audio $CAISSON --root $ROOT $flags run $id'
+	is "$output" 1
+}
+
 @test "rootless: create, start, state, exec, list, kill, delete" {
 	own_id_only
 	program sleep 1000
