@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/error.h"
+#include "lib/log.h"
 #include "runtime/ns/mount_options.h"
 
 /* fsconfig(2) takes strings shorter than this. */
@@ -308,6 +309,28 @@ static int apply_propagation(int tree, const struct mount_options *options, unsi
 	return r;
 }
 
+/*
+ * Lifted by name, as with runc and crun. "rw" is not among them: engines say it of every volume,
+ * and what the host mounted read-only would be written to.
+ */
+#define LIFTED_BY_NAME \
+	(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW)
+
+/* A mount that another user namespace owns keeps its locks (mount_namespaces(7)). */
+static int set_own_attributes(int tree, struct mount_attr *own, bool remount, struct error *err)
+{
+	const struct mount_attr wanted = { .attr_clr = own->attr_clr & LIFTED_BY_NAME };
+
+	if (!remount) {
+		own->attr_clr &= ~(uint64_t)LIFTED_BY_NAME;
+		if (wanted.attr_clr != 0 &&
+			mount_set_attributes(tree, false, 0, wanted.attr_clr, 0) == -EPERM)
+			log_warning("a bind mount's suid, dev or exec: its source forbids it, and "
+				    "locks that against this user namespace");
+	}
+	return set_attributes(tree, false, own, "attributes", err);
+}
+
 int mount_apply_options(int tree, const struct mount_options *options, unsigned long propagation,
 	int user_namespace, bool remount, struct error *err)
 {
@@ -317,7 +340,8 @@ int mount_apply_options(int tree, const struct mount_options *options, unsigned 
 	};
 	struct mount_attr own = {
 		.attr_set = options->set,
-		.attr_clr = options->clear & (remount ? ~UINT64_C(0) : MOUNT_ATTR__ATIME),
+		.attr_clr = options->clear &
+			(remount ? ~UINT64_C(0) : MOUNT_ATTR__ATIME | LIFTED_BY_NAME),
 	};
 	int r;
 
@@ -329,7 +353,7 @@ int mount_apply_options(int tree, const struct mount_options *options, unsigned 
 	}
 	r = apply_propagation(tree, options, propagation, &all, err);
 	if (r >= 0)
-		r = set_attributes(tree, false, &own, "attributes", err);
+		r = set_own_attributes(tree, &own, remount, err);
 	if (r >= 0)
 		r = set_attributes(tree, true, &all, "attributes", err);
 	return r;

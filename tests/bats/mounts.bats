@@ -93,6 +93,18 @@ options_of() {
 	unlike "$output" 'noexec'
 }
 
+@test "bind with suid, dev, exec: lifts what the source's mount forbids, when it is named; rw does not" {
+	namespaces_only 'flags of a mount on the host are the host'"'"'s'
+	mount_at /mnt bind "$bundle/v" bind,ro
+	mount_at /home bind "$bundle/v" bind,exec,dev,suid,rw
+	mount_at /var bind "$bundle/v" rbind,rw
+	program sh -c 'grep " /mnt \| /home \| /var " /proc/mounts | cut -d" " -f2,4'
+	target 'mkdir $bundle/v && mount -t tmpfs -o nosuid,nodev,noexec v $bundle/v && mount -o remount,bind,ro,nosuid,nodev,noexec $bundle/v && cd $bundle && caisson run $id; s=$?; umount $bundle/v; exit $s'
+	like "$output" '/mnt ro,nosuid,nodev,noexec'
+	like "$output" '/home ro,relatime'
+	like "$output" '/var ro,nosuid,nodev,noexec'
+}
+
 @test "data: options that are not flags go to the file system" {
 	mount_at /mnt tmpfs tmpfs size=64k,mode=711,uid=7,nr_inodes=20
 	container 'stat -c "%a %u" /mnt; df -k /mnt | tail -n 1 | tr -s " " | cut -d" " -f2'
