@@ -7,6 +7,8 @@
 #include "lib/error.h"
 #include "lib/log.h"
 
+#define COMPLAINTS_MAX 4u
+
 static void queue_interrupt(void *data)
 {
 	struct virtio_device *device = data;
@@ -17,9 +19,13 @@ static void queue_interrupt(void *data)
 
 void virtio_device_fail(struct virtio_device *device, const char *reason)
 {
-	log_warning("virtio %s: the guest's driver broke the rules (%s): the device stops until "
-		    "it is reset",
-		device->operations->name, reason);
+	unsigned int before = atomic_load(&device->complaints);
+
+	if (before < COMPLAINTS_MAX && atomic_fetch_add(&device->complaints, 1) < COMPLAINTS_MAX)
+		log_warning("virtio %s: the guest's driver broke the rules (%s): the device stops "
+			    "until it is reset%s",
+			device->operations->name, reason,
+			before + 1 < COMPLAINTS_MAX ? "" : "; this is not said again");
 	if (device->needs_reset != NULL)
 		device->needs_reset(device->transport);
 }

@@ -24,7 +24,7 @@ struct guest_memory;
 struct virtio_device;
 
 #define VIRTIO_QUEUES_MAX 64u
-#define VIRTIO_DEVICE_STATE_MAX 8192u
+#define VIRTIO_DEVICE_STATE_MAX 8256u
 
 struct virtio_device_operations {
 	const char *name; /* "blk", for messages */
@@ -63,10 +63,11 @@ struct virtio_device_operations {
 	void (*config_refresh)(struct virtio_device *device);
 
 	/*
-	 * The device's own part of a snapshot, beyond features, queues and configuration: save
-	 * stops I/O and returns the number of bytes it wrote into `state` (of
-	 * VIRTIO_DEVICE_STATE_MAX); a device without it is reset. restore is called before
-	 * activate, in the same process as save or in another one.
+	 * The device's own part of a snapshot, beyond features and queues: save stops I/O, gives
+	 * what it has popped and not served back to its rings, and returns the number of bytes it
+	 * wrote into `state` (of VIRTIO_DEVICE_STATE_MAX); activate is called when it is to go on,
+	 * and finds everything else as it was. A device without it is reset instead. restore takes
+	 * such a state over into a device that is new, before activate; it is data from outside.
 	 */
 	size_t (*save)(struct virtio_device *device, void *state);
 	int (*restore)(struct virtio_device *device, const void *state, size_t size);
@@ -80,7 +81,8 @@ struct virtio_device {
 	pthread_mutex_t lock;
 	uint64_t features; /* offered; the transport adds VERSION_1, EVENT_IDX, INDIRECT_DESC */
 	uint64_t negotiated;
-	bool active; /* between activate and reset */
+	bool active;		/* between activate and reset */
+	atomic_uint complaints; /* lines about this device in the log */
 
 	struct virtqueue *queues;
 	unsigned int queue_count;
@@ -132,5 +134,8 @@ void virtio_device_config_changed(struct virtio_device *device);
  */
 void virtio_device_config_stored(struct virtio_device *device);
 
-/* Turns the device off until the driver resets it (DEVICE_NEEDS_RESET). */
+/*
+ * Turns the device off until the driver resets it (DEVICE_NEEDS_RESET). The first few times the
+ * log says so; it is not for the guest to fill.
+ */
 void virtio_device_fail(struct virtio_device *device, const char *reason);
