@@ -4,9 +4,20 @@
 # says what the guest has, one that plays a broken agent), and a program that changes a machine while
 # its guest runs.
 
-VM_TEST_TOOLS := build/vm/guest.cpio build/vm/grow build/vm/memory build/vm/wrong-agent.cpio build/vm/tools.ext4
+VM_TEST_TOOLS := build/vm/guest.cpio build/vm/grow build/vm/memory build/vm/snapshot build/vm/hostile build/vm/wrong-agent.cpio build/vm/tools.ext4
 
 vm-test-tools: $(VM_TEST_TOOLS)
+
+# A kernel of its own, without a processor's extensions and without a library.
+HOSTILE_FLAGS := -std=gnu17 -Os -g $(WARNINGS) -Wno-main -Wno-missing-prototypes -ffreestanding \
+	-fno-pic -no-pie -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack \
+	-Wl,-Ttext=0x11a35000 -Wl,--section-start=.report=0x11c00000
+build/vm/hostile: tests/vm/hostile.c tests/vm/hostile.h
+	@mkdir -p $(@D)
+	$(CC) -I. -D_GNU_SOURCE $(HOSTILE_FLAGS) -o $@ $<
+
+$(BUILD)/tests/test_vm_hostile_guest: build/vm/hostile
 
 # A root file system for guests that build a program or talk over vsock.
 GUEST_TOOLS := $(wildcard /usr/bin/make /usr/bin/tcc /bin/busybox)
@@ -27,7 +38,7 @@ build/vm/wrong-agent: tests/vm/wrong_agent.c $(BUILD)/libcaisson.a
 build/vm/wrong-agent.cpio: build/vm/wrong-agent mk/make-initramfs
 	mk/make-initramfs $< $@
 
-build/vm/grow build/vm/memory: build/vm/%: tests/vm/%.c $(BUILD)/libcaisson.a
+build/vm/grow build/vm/memory build/vm/snapshot: build/vm/%: tests/vm/%.c $(BUILD)/libcaisson.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libcaisson.a $(LDLIBS)
 

@@ -19,7 +19,7 @@ setup_file() {
 	local debian
 	debian=$(cd "$top/build" && compgen -G "${MACHINE_KERNEL:-machine/kernel}/boot/vmlinuz-*" | head -n 1)
 	tar -C "$top/build" --transform 's,.*vmlinuz-.*,guest/vmlinuz,' \
-		-c guest/vmlinux guest/bzImage vm/guest.cpio vm/grow vm/memory vm/tools.ext4 bench/stream "$debian" |
+		-c guest/vmlinux guest/bzImage vm/guest.cpio vm/grow vm/memory vm/snapshot vm/hostile vm/tools.ext4 bench/stream "$debian" |
 		"$top/tests/machine/run" --stdin --timeout 60 --sh 'mkdir -p /tmp/t/vm && tar -C /tmp/t/vm -x -m'
 }
 
@@ -185,6 +185,15 @@ boot() {
 	like "$output" 'memory grew'
 }
 
+@test 'a saved machine goes on in another one, with two processors, timers and every kind of device' {
+	limit=200
+	target 'cd /tmp/t/vm && mkdir -p dir && echo "from the host" >dir/from-host && printf "from the host\n" >disk && truncate -s 1M disk &&
+		vm/snapshot guest/vmlinux vm/guest.cpio disk dir'
+	like "$output" 'it went on itself'
+	is "$(grep -c 'it went on in another machine' <<<"$output")" 2
+	like "$output" 'all as it must be'
+}
+
 @test 'memory that a guest frees, gives to a balloon or unplugs comes back to the host' {
 	limit=200
 	target 'cd /tmp/t/vm && vm/memory guest/vmlinux vm/guest.cpio'
@@ -238,4 +247,23 @@ boot() {
 	refused '--initrd: open absent: no such file'
 	boot -m 16
 	refused 'give the guest more'
+}
+
+@test 'a hostile guest, every device of which gets rings and requests of random values, does no harm' {
+	limit=240
+	target 'ip link del vmtap 2>/dev/null; ip tuntap add vmtap mode tap multi_queue && ip link set vmtap up'
+	for seed in 1 "$RANDOM"; do
+		echo "seed $seed"
+		try target 'cd /tmp/t/vm && mkdir -p held && mount -t tmpfs -o size=4m none held && truncate -s 1M hit spared && rm -f vsock*
+			"$CAISSON" vm boot -k vm/hostile -m 288 -d hit -d spared --share held --tap vmtap,2 --vsock vsock --rng --balloon \
+				--serial --stats -a "seed=$1 rounds=1000"; s=$?; umount held; rm -f vsock; exit $s' "$seed"
+		succeeded
+		[[ $output =~ rounds\ 1000,\ started\ ([0-9]+),.*good\ ([0-9]+),\ failed\ 0 ]] || fail "$output"
+		((BASH_REMATCH[1] > 50 && BASH_REMATCH[2] > 20)) || fail "$output"
+		size=$(sed -n 's/^monitor memory: \([0-9]*\) KiB/\1/p' <<<"$stderr")
+		((size <= 5120)) || fail "$size KiB"
+		# What a guest does wrong does not fill the log.
+		(($(grep -c 'broke the rules' <<<"$stderr") <= 4 * 7)) || fail "$stderr"
+	done
+	target 'ip link del vmtap'
 }

@@ -118,6 +118,44 @@ static void test_input_waits_for_the_guest_and_is_bounded(void **state)
 	assert_int_equal(taken, 4096 - 2);
 }
 
+static struct virtio_mmio_state saved;
+static struct virtio_mmio elsewhere;
+
+static void do_move(void *data)
+{
+	virtio_mmio_save(&driver.slot, &saved);
+	virtio_mmio_init(&elsewhere, driver_interrupt, &driver);
+	assert_int_equal(virtio_mmio_attach(&elsewhere, data), 0);
+	assert_int_equal(virtio_mmio_restore(&elsewhere, &saved), 0);
+}
+
+static void do_remove(void *data)
+{
+	(void)data;
+	virtio_mmio_destroy(&elsewhere);
+}
+
+/* What was typed and not taken comes out of the console that goes on. */
+static void test_a_snapshot_keeps_what_was_typed(void **state)
+{
+	uint64_t a = driver_alloc(&driver, 16);
+	struct driver_buffer b = { a, 16, true };
+	struct virtio_device *other;
+	size_t taken;
+
+	(void)state;
+	loop_thread_do(&loop, do_input, &taken);
+	assert_int_equal(taken, 6);
+	assert_int_equal(
+		virtio_console_new(loop.loop, &driver.memory, on_output, NULL, &other, NULL), 0);
+	loop_thread_do(&loop, do_move, other);
+	driver_add(&driver, 0, &b, 1);
+	eventfd_write(virtio_mmio_kick_fd(&elsewhere, 0), 1);
+	assert_int_equal(driver_wait(&driver, 0, NULL), 6);
+	assert_memory_equal(driver_at(&driver, a), "abcdef", 6);
+	loop_thread_do(&loop, do_remove, NULL);
+}
+
 static void do_resize(void *data)
 {
 	(void)data;
@@ -238,6 +276,7 @@ int main(void)
 		CONSOLE(test_one_chain_cannot_flood_the_host),
 		CONSOLE(test_input_waits_for_the_guest_and_is_bounded),
 		CONSOLE(test_resize),
+		CONSOLE(test_a_snapshot_keeps_what_was_typed),
 		cmocka_unit_test_setup_teardown(test_random_bytes, set_up_rng, tear_down),
 		cmocka_unit_test(test_log_never_blocks_and_says_what_is_lost),
 		cmocka_unit_test(test_log_file_is_bounded_and_keeps_the_last_words),

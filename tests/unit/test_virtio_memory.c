@@ -226,6 +226,65 @@ static void test_target_and_actual(void **state)
 	assert_int_equal(driver_config(&driver, 0, 4), 256);
 }
 
+static struct virtio_mmio_state saved;
+static struct virtio_mmio elsewhere;
+
+static void do_save(void *data)
+{
+	(void)data;
+	virtio_mmio_save(&driver.slot, &saved);
+}
+
+static void do_continue(void *data)
+{
+	(void)data;
+	assert_int_equal(virtio_mmio_continue(&driver.slot), 0);
+}
+
+/* Puts what was saved into `data`, a new device in a slot of its own. */
+static void do_restore(void *data)
+{
+	virtio_mmio_init(&elsewhere, NULL, NULL);
+	assert_int_equal(virtio_mmio_attach(&elsewhere, data), 0);
+	assert_int_equal(virtio_mmio_restore(&elsewhere, &saved), 0);
+}
+
+static void do_remove(void *data)
+{
+	(void)data;
+	virtio_mmio_destroy(&elsewhere);
+}
+
+/* The statistics' buffer, which is popped and kept, is in its ring for whoever goes on. */
+static void test_a_snapshot_keeps_target_and_buffer(void **state)
+{
+	struct driver_buffer b = { driver_alloc(&driver, 64), 64, false };
+	struct virtio_device *other;
+	uint32_t actual = 256;
+	bool asked = false;
+
+	(void)state;
+	driver_add(&driver, 2, &b, 1);
+	driver_kick(&driver, 2);
+	usleep(20000);
+	virtio_balloon_set_target(device, 1 << 20);
+	virtio_mmio_write(&driver.slot, VIRTIO_MMIO_CONFIG + 4, &actual, 4);
+	loop_thread_do(&loop, do_save, NULL);
+	assert_int_equal(saved.queues[2].next_available, 0);
+	assert_int_equal(virtio_balloon_new(loop.loop, &driver.memory, false, &other, NULL), 0);
+	loop_thread_do(&loop, do_restore, other);
+	assert_int_equal(virtio_balloon_actual(other), 1 << 20);
+	actual = 0;
+	virtio_mmio_read(&elsewhere, VIRTIO_MMIO_CONFIG, &actual, 4);
+	assert_int_equal(actual, 256);
+	loop_thread_do(&loop, do_remove, NULL);
+	loop_thread_do(&loop, do_continue, NULL);
+	usleep(20000);
+	loop_thread_do(&loop, do_ask, &asked);
+	assert_true(asked);
+	driver_wait(&driver, 2, NULL);
+}
+
 static struct virtio_mem_resp ask(uint16_t type, uint64_t address, uint16_t blocks)
 {
 	uint64_t at = driver_alloc(&driver, 64);
@@ -286,6 +345,38 @@ static void test_ranges_outside_the_region_are_errors(void **state)
 	assert_int_equal(virtio_mem_plugged(device), 0);
 }
 
+static void test_a_snapshot_keeps_what_is_plugged_and_asked_for(void **state)
+{
+	struct virtio_device *other;
+
+	(void)state;
+	virtio_mem_request(device, REGION);
+	assert_int_equal(
+		ask(VIRTIO_MEM_REQ_PLUG, REGION_GPA + MEM_BLOCK, 1).type, VIRTIO_MEM_RESP_ACK);
+	loop_thread_do(&loop, do_save, NULL);
+	assert_int_equal(
+		virtio_mem_new(loop.loop, &driver.memory, REGION_GPA, REGION, &other, NULL), 0);
+	loop_thread_do(&loop, do_restore, other);
+	assert_int_equal(virtio_mem_plugged(other), MEM_BLOCK);
+	uint64_t requested = 0;
+	virtio_mmio_read(&elsewhere,
+		VIRTIO_MMIO_CONFIG + offsetof(struct virtio_mem_config, requested_size), &requested,
+		8);
+	assert_int_equal(requested, REGION);
+	loop_thread_do(&loop, do_remove, NULL);
+	loop_thread_do(&loop, do_continue, NULL);
+	assert_int_equal(ask(VIRTIO_MEM_REQ_STATE, REGION_GPA + MEM_BLOCK, 1).u.state.state,
+		VIRTIO_MEM_STATE_PLUGGED);
+	/* A size that no driver is ever asked for. */
+	saved.device_state[0] = 1;
+	assert_int_equal(
+		virtio_mem_new(loop.loop, &driver.memory, REGION_GPA, REGION, &other, NULL), 0);
+	virtio_mmio_init(&elsewhere, NULL, NULL);
+	assert_int_equal(virtio_mmio_attach(&elsewhere, other), 0);
+	assert_int_equal(virtio_mmio_restore(&elsewhere, &saved), -EINVAL);
+	loop_thread_do(&loop, do_remove, NULL);
+}
+
 int main(void)
 {
 #define BALLOON(name, up) cmocka_unit_test_setup_teardown(name, up, tear_down)
@@ -295,6 +386,8 @@ int main(void)
 		BALLOON(test_statistics, set_up_balloon),
 		BALLOON(test_statistics_buffer_of_before_the_start, set_up_balloon),
 		BALLOON(test_target_and_actual, set_up_balloon),
+		BALLOON(test_a_snapshot_keeps_target_and_buffer, set_up_balloon),
+		BALLOON(test_a_snapshot_keeps_what_is_plugged_and_asked_for, set_up_mem),
 		BALLOON(test_blocks_are_plugged_and_unplugged, set_up_private_mem),
 		BALLOON(test_ranges_outside_the_region_are_errors, set_up_mem),
 	};

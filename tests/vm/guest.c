@@ -12,6 +12,8 @@
  *
  * - memory: uses as much memory as the console says, and frees it.
  *
+ * - orders: does what the console says: see take_orders().
+ *
  * - tools: runs /bin/guest-io of the root file system on /dev/vda.
  *
  * - panic: ends, which is a panic.
@@ -127,6 +129,31 @@ static void use_memory(void)
 	printf("guest: end\n");
 }
 
+static void sleep_a_little(void)
+{
+	struct timespec before, after, time = { .tv_nsec = 50000000 };
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	nanosleep(&time, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	long ms = (after.tv_sec - before.tv_sec) * 1000 +
+		(after.tv_nsec - before.tv_nsec) / 1000000;
+	printf("guest: slept %s\n", ms >= 50 && ms < 20000 ? "well" : "badly");
+}
+
+static void show_random(void)
+{
+	unsigned char bytes[16] = "";
+	int fd = open("/dev/hwrng", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, bytes, sizeof(bytes)) <= 0)
+		printf("guest: no random bytes: %s\n", strerror(errno));
+	else
+		printf("guest: random bytes\n");
+	if (fd >= 0)
+		close(fd);
+}
+
 struct spinner {
 	int cpu, cpus, seen;
 	unsigned long count;
@@ -169,6 +196,8 @@ static void spin_everywhere(void)
 	pthread_t threads[64];
 	int cpus = get_nprocs(), busy = 0;
 
+	atomic_store(&token, 0);
+
 	for (int i = 0; i < cpus && i < 64; i++) {
 		spinners[i] = (struct spinner){ .cpu = i, .cpus = cpus, .seen = -1 };
 		pthread_create(&threads[i], NULL, spin, &spinners[i]);
@@ -180,6 +209,32 @@ static void spin_everywhere(void)
 	printf("guest: busy %d\n", busy);
 	if (atomic_load(&token) == ROUNDS * cpus)
 		printf("guest: a token went round %d processors\n", cpus);
+}
+
+static void look_into_share(void);
+static void use_vsock(void);
+
+/* Lines "ORDER NUMBER", each of which is answered by "done NUMBER.". */
+static void take_orders(void)
+{
+	static const struct {
+		const char *name;
+		void (*function)(void);
+	} orders[] = { { "disk", show_disk }, { "sleep", sleep_a_little },
+		{ "random", show_random }, { "spin", spin_everywhere },
+		{ "share", look_into_share }, { "vsock", use_vsock } };
+	char line[64], command[16];
+	unsigned int number;
+
+	while (fgets(line, sizeof(line), stdin) != NULL &&
+		sscanf(line, "%15s %u", command, &number) == 2 && strcmp(command, "end") != 0) {
+		for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+			if (strcmp(command, orders[i].name) == 0)
+				orders[i].function();
+		printf("guest: done %u.\n", number);
+		fflush(stdout);
+	}
+	printf("guest: end\n");
 }
 
 static void list_devices(void)
@@ -319,6 +374,8 @@ int main(void)
 		use_vsock();
 	if (strstr(command_line, "do=memory") != NULL)
 		use_memory();
+	if (strstr(command_line, "do=orders") != NULL)
+		take_orders();
 	if (strstr(command_line, "do=tools") != NULL)
 		run_tools();
 	if (strstr(command_line, "do=spin") != NULL)

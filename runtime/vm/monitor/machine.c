@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/vm/monitor/machine.h"
+#include "runtime/vm/monitor/machine_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,39 +18,11 @@
 #include "runtime/vm/boot/load.h"
 #include "runtime/vm/monitor/confine.h"
 #include "runtime/vm/monitor/loop.h"
-#include "runtime/vm/monitor/memory.h"
-#include "runtime/vm/monitor/slots.h"
-#include "runtime/vm/monitor/vcpu.h"
 #include "runtime/vm/x86/cpuid.h"
 #include "runtime/vm/x86/firmware.h"
 #include "runtime/vm/x86/layout.h"
-#include "runtime/vm/x86/ports.h"
 
-struct machine {
-	struct machine_options options;
-	struct loop *loop;
-	struct memory memory;
-	struct accel *accel;
-	struct x86_cpuid *cpuid; /* filtered; the ids are written in for each processor */
-	struct slots slots;
-	struct serial serial;
-	struct ports ports;
-
-	struct vcpu *cpus; /* options.cpus_max of them */
-	unsigned int cpu_count;
-	uint64_t first_run;
-
-	/* How it ended: written by the first thread that claims it, before end_fd is written. */
-	atomic_bool end_claimed;
-	enum machine_end end;
-	char end_message[256];
-	int end_fd;
-	struct loop_source *end_source;
-	machine_end_function on_end;
-	void *data;
-};
-
-static uint64_t now(void)
+uint64_t machine_now(void)
 {
 	struct timespec time;
 
@@ -329,7 +301,7 @@ int machine_attach(struct machine *machine, struct virtio_device *device, unsign
 	return slots_attach(&machine->slots, machine->accel, device, ret_slot, err);
 }
 
-static int make_cpu(struct machine *machine, struct error *err)
+int machine_make_cpu(struct machine *machine, struct error *err)
 {
 	unsigned int id = machine->cpu_count;
 	struct accel_vcpu *vcpu;
@@ -349,12 +321,12 @@ static int start_cpus(struct machine *machine, uint64_t entry, struct error *err
 	int r = 0;
 
 	for (unsigned int i = 0; r >= 0 && i < machine->options.cpus; i++)
-		r = make_cpu(machine, err);
+		r = machine_make_cpu(machine, err);
 	if (r >= 0)
 		r = accel_vcpu_set_entry(machine->cpus[0].accel, entry, err);
 	if (r < 0)
 		return r;
-	machine->first_run = now();
+	machine->first_run = machine_now();
 	for (unsigned int i = 0; r >= 0 && i < machine->cpu_count; i++)
 		r = vcpu_start(&machine->cpus[i], false, err);
 	return r;
@@ -390,7 +362,7 @@ int machine_add_cpus(struct machine *machine, unsigned int count, struct error *
 			"%u more processors: the machine has %u and was made for %u", count,
 			machine->cpu_count, machine->options.cpus_max);
 	for (; count > 0; count--) {
-		int r = make_cpu(machine, err);
+		int r = machine_make_cpu(machine, err);
 
 		if (r >= 0)
 			r = vcpu_start(&machine->cpus[machine->cpu_count - 1], false, err);

@@ -279,6 +279,36 @@ static void balloon_reset(struct virtio_device *device)
 	balloon->done = NULL;
 }
 
+/* What a snapshot keeps. The buffer for statistics lies in its ring again. */
+struct balloon_state {
+	uint32_t target, actual; /* pages, as the configuration has them */
+};
+
+static size_t balloon_save(struct virtio_device *device, void *state)
+{
+	struct balloon *balloon = (struct balloon *)device;
+	const struct balloon_state saved = { balloon->config.num_pages, balloon->config.actual };
+
+	if (balloon->have_element)
+		virtqueue_unpop(&device->queues[STATISTICS], 1);
+	balloon->have_element = false;
+	memcpy(state, &saved, sizeof(saved));
+	return sizeof(saved);
+}
+
+static int balloon_restore(struct virtio_device *device, const void *state, size_t size)
+{
+	struct balloon *balloon = (struct balloon *)device;
+	struct balloon_state saved;
+
+	if (size != sizeof(saved))
+		return -EINVAL;
+	memcpy(&saved, state, sizeof(saved));
+	balloon->config.num_pages = saved.target;
+	balloon->config.actual = saved.actual;
+	return 0;
+}
+
 static void balloon_destroy(struct virtio_device *device)
 {
 	struct balloon *balloon = (struct balloon *)device;
@@ -294,6 +324,8 @@ static const struct virtio_device_operations balloon_operations = {
 	.config_write = balloon_config_write,
 	.activate = balloon_activate,
 	.reset = balloon_reset,
+	.save = balloon_save,
+	.restore = balloon_restore,
 	.destroy = balloon_destroy,
 };
 

@@ -120,6 +120,41 @@ static void console_reset(struct virtio_device *device)
 	(void)device;
 }
 
+/* What a snapshot keeps: the window, and what was typed and not taken. */
+struct console_state {
+	uint16_t columns, rows;
+	uint32_t input_length;
+	char input[INPUT_MAX];
+};
+
+_Static_assert(sizeof(struct console_state) <= VIRTIO_DEVICE_STATE_MAX, "a snapshot holds it");
+
+static size_t console_save(struct virtio_device *device, void *state)
+{
+	const struct console *console = (struct console *)device;
+	struct console_state *saved = state;
+
+	*saved = (struct console_state){ .columns = console->config.cols,
+		.rows = console->config.rows,
+		.input_length = (uint32_t)console->input_length };
+	memcpy(saved->input, console->input, console->input_length);
+	return sizeof(*saved);
+}
+
+static int console_restore(struct virtio_device *device, const void *state, size_t size)
+{
+	struct console *console = (struct console *)device;
+	const struct console_state *saved = state;
+
+	if (size != sizeof(*saved) || saved->input_length > INPUT_MAX)
+		return -EINVAL;
+	console->config.cols = saved->columns;
+	console->config.rows = saved->rows;
+	console->input_length = saved->input_length;
+	memcpy(console->input, saved->input, saved->input_length);
+	return 0;
+}
+
 static void console_destroy(struct virtio_device *device)
 {
 	struct console *console = (struct console *)device;
@@ -133,6 +168,8 @@ static const struct virtio_device_operations console_operations = {
 	.name = "console",
 	.id = VIRTIO_ID_CONSOLE,
 	.reset = console_reset,
+	.save = console_save,
+	.restore = console_restore,
 	.destroy = console_destroy,
 };
 

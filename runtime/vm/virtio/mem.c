@@ -19,7 +19,8 @@
 #define IOV_ENTRIES (QUEUE_SIZE + VIRTQUEUE_IOV_SPARE)
 #define BLOCKS_MAX (MEM_REGION_MAX / MEM_BLOCK)
 
-_Static_assert(BLOCKS_MAX / 8 <= VIRTIO_DEVICE_STATE_MAX, "a snapshot holds the bitmap");
+_Static_assert(sizeof(uint64_t) + BLOCKS_MAX / 8 <= VIRTIO_DEVICE_STATE_MAX,
+	"a snapshot holds the size and the bitmap");
 
 struct mem {
 	struct virtio_device device;
@@ -176,23 +177,28 @@ static size_t mem_save(struct virtio_device *device, void *state)
 {
 	struct mem *mem = (struct mem *)device;
 	size_t size = (mem->blocks + 7) / 8;
+	uint64_t requested = mem->config.requested_size;
 
-	memcpy(state, mem->plugged, size);
-	return size;
+	memcpy(state, &requested, sizeof(requested));
+	memcpy((char *)state + sizeof(requested), mem->plugged, size);
+	return sizeof(requested) + size;
 }
 
 static int mem_restore(struct virtio_device *device, const void *state, size_t size)
 {
 	struct mem *mem = (struct mem *)device;
+	uint64_t requested;
 
-	if (size != (mem->blocks + 7) / 8)
+	if (size != sizeof(requested) + (mem->blocks + 7) / 8)
 		return -EINVAL;
-	memcpy(mem->plugged, state, size);
+	memcpy(&requested, state, sizeof(requested));
+	if (requested % MEM_BLOCK != 0 || requested > mem->config.region_size)
+		return -EINVAL;
+	memcpy(mem->plugged, (const char *)state + sizeof(requested), size - sizeof(requested));
+	mem->config.requested_size = requested;
 	mem->config.plugged_size = 0;
 	for (uint64_t i = 0; i < mem->blocks; i++)
 		mem->config.plugged_size += is_plugged(mem, i) * MEM_BLOCK;
-	if (mem->config.requested_size < mem->config.plugged_size)
-		mem->config.requested_size = mem->config.plugged_size;
 	return 0;
 }
 

@@ -503,14 +503,10 @@ void virtio_mmio_save(struct virtio_mmio *slot, struct virtio_mmio_state *ret)
 }
 
 /* Kicks every queue, so that what the driver offered while nothing looked is seen. */
-static int resume_device(struct virtio_mmio *slot, const struct virtio_mmio_state *state)
+static int resume_device(struct virtio_mmio *slot)
 {
 	struct virtio_device *device = slot->device;
 
-	if (device->operations->restore != NULL &&
-		device->operations->restore(device, state->device_state, state->device_state_size) <
-			0)
-		return -EINVAL;
 	if (!(slot->status & VIRTIO_CONFIG_S_DRIVER_OK) || atomic_load(&slot->needs_reset))
 		return 0;
 	if (activate(slot) < 0)
@@ -520,13 +516,13 @@ static int resume_device(struct virtio_mmio *slot, const struct virtio_mmio_stat
 	return 0;
 }
 
-int virtio_mmio_continue(struct virtio_mmio *slot, const struct virtio_mmio_state *state)
+int virtio_mmio_continue(struct virtio_mmio *slot)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&slot->lock);
 	if (slot->device != NULL)
-		r = resume_device(slot, state);
+		r = resume_device(slot);
 	pthread_mutex_unlock(&slot->lock);
 	return r;
 }
@@ -553,6 +549,18 @@ static int restore_registers(struct virtio_mmio *slot, const struct virtio_mmio_
 	return 0;
 }
 
+static int restore_device(struct virtio_device *device, const struct virtio_mmio_state *state)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&device->lock);
+	if (device->operations->restore != NULL)
+		r = device->operations->restore(
+			device, state->device_state, state->device_state_size);
+	pthread_mutex_unlock(&device->lock);
+	return r < 0 ? -EINVAL : 0;
+}
+
 int virtio_mmio_restore(struct virtio_mmio *slot, const struct virtio_mmio_state *state)
 {
 	int r = 0;
@@ -567,7 +575,10 @@ int virtio_mmio_restore(struct virtio_mmio *slot, const struct virtio_mmio_state
 	else
 		r = restore_registers(slot, state);
 	if (r == 0 && slot->device != NULL)
-		r = resume_device(slot, state);
+		r = restore_device(slot->device, state);
+	if (r == 0 && slot->device != NULL)
+		r = resume_device(slot);
+	show_all(slot);
 	pthread_mutex_unlock(&slot->lock);
 	return r;
 }

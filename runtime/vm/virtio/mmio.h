@@ -104,7 +104,7 @@ int virtio_mmio_kick_fd(const struct virtio_mmio *slot, unsigned int index);
  * virtio_mmio_continue() is called.
  */
 void virtio_mmio_save(struct virtio_mmio *slot, struct virtio_mmio_state *ret);
-int virtio_mmio_continue(struct virtio_mmio *slot, const struct virtio_mmio_state *state);
+int virtio_mmio_continue(struct virtio_mmio *slot);
 
 /*
  * Puts a saved state into a slot whose device is new, of the same type and the same number of

@@ -123,7 +123,9 @@ static int net_activate(struct virtio_device *device)
 	struct net *net = (struct net *)device;
 	unsigned int pairs = virtio_device_has(device, VIRTIO_NET_F_MQ) ? net->pair_count : 1;
 
-	net->used_pairs = 1;
+	/* More than that only behind a snapshot. */
+	if (net->used_pairs == 0 || !virtio_device_has(device, VIRTIO_NET_F_MQ))
+		net->used_pairs = 1;
 	for (unsigned int i = 0; i < pairs; i++)
 		net_pair_start(&net->pairs[i], device->negotiated);
 	return 0;
@@ -140,12 +142,44 @@ static void net_memory_added(struct virtio_device *device)
 	}
 }
 
+static void stop_pairs(struct net *net)
+{
+	for (unsigned int i = 0; i < net->pair_count; i++)
+		net_pair_stop(&net->pairs[i]);
+}
+
 static void net_reset(struct virtio_device *device)
 {
 	struct net *net = (struct net *)device;
 
-	for (unsigned int i = 0; i < net->pair_count; i++)
-		net_pair_stop(&net->pairs[i]);
+	stop_pairs(net);
+	net->used_pairs = 0;
+}
+
+/* What a snapshot keeps: how many pairs of queues the driver wants to use. */
+static size_t net_save(struct virtio_device *device, void *state)
+{
+	struct net *net = (struct net *)device;
+	uint32_t pairs;
+
+	stop_pairs(net);
+	pairs = net->used_pairs;
+	memcpy(state, &pairs, sizeof(pairs));
+	return sizeof(pairs);
+}
+
+static int net_restore(struct virtio_device *device, const void *state, size_t size)
+{
+	struct net *net = (struct net *)device;
+	uint32_t pairs;
+
+	if (size != sizeof(pairs))
+		return -EINVAL;
+	memcpy(&pairs, state, sizeof(pairs));
+	if (pairs > net->pair_count)
+		return -EINVAL;
+	net->used_pairs = pairs;
+	return 0;
 }
 
 static void net_destroy(struct virtio_device *device)
@@ -164,6 +198,8 @@ static const struct virtio_device_operations net_operations = {
 	.id = VIRTIO_ID_NET,
 	.activate = net_activate,
 	.reset = net_reset,
+	.save = net_save,
+	.restore = net_restore,
 	.memory_added = net_memory_added,
 	.destroy = net_destroy,
 };
