@@ -39,6 +39,7 @@ teardown_file() {
 test_setup() {
 	[[ $ISOLATION == vm ]] || skip 'is about virtual machines: ISOLATION=vm'
 	flags='--isolation vm --settings /tmp/t/d/settings.json'
+	limit=150
 }
 
 one_line() {

@@ -49,18 +49,19 @@ struct settings_vm vm_kernel_settings_of(const struct settings_vm *settings, int
 static int open_distribution(struct vm_kernel_place *place, struct error *err)
 {
 	struct distribution_kernel kernel;
+	struct error problem = ERROR_INIT;
 	struct utsname host;
 
 	uname(&host);
-	int fd = distribution_open(SYSTEM, host.release, &kernel, err);
+	int fd = distribution_open(SYSTEM, host.release, &kernel, &problem);
 	if (fd == -ENOENT)
 		return error_say(err, ENOENT,
 			"there is no kernel for guests: neither " KERNEL
 			" (make guest-kernel, make install), nor a distribution's (%s), nor one "
 			"that the settings name (vm.kernel)",
-			err->message);
+			problem.message);
 	if (fd < 0)
-		return fd;
+		return error_say(err, problem.errnum, "%s", problem.message);
 	place->distribution = true;
 	memcpy(place->kernel, kernel.path, sizeof(kernel.path));
 	memcpy(place->version, kernel.version, sizeof(kernel.version));
