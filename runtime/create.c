@@ -286,7 +286,7 @@ static int spawn(struct creation *creation, struct error *err)
 		status = cgroup_set_devices(creation->cgroup_fd, &creation->request, err);
 	if (status == 0 && !namespaces_needs_intermediate(&init->namespaces))
 		status = creation_stage(creation, err);
-	return status;
+	return status < 0 ? creation_own_error(creation, status, err) : status;
 }
 
 /* Makes the container known: pid file, state, pidfd, the terminal's master. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include "runtime/channel.h"
 #include "runtime/hooks.h"
 #include "runtime/ns/intel_rdt.h"
+#include "runtime/ns/limits.h"
 #include "runtime/ns/net_devices.h"
 
 /* The hooks of the runtime's namespaces, and what else has to reach into the new ones. */
@@ -81,6 +83,24 @@ static int explain_end(struct creation *creation, struct error *err)
 	return error_say(err, ECHILD, "the container's process ended before it was ready");
 }
 
+/* What the process may not do itself any more: map ids, and lower its OOM score. */
+static int settle_user_namespace(struct creation *creation, struct error *err)
+{
+	const struct container_init *init = &creation->init;
+	const struct optional_i32 *score = &init->config->process.oom_score_adj;
+
+	if (score->set) {
+		_cleanup_close_ int procfs = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (procfs < 0)
+			return error_set(err, errno, "open /proc");
+		int status = oom_score_set(
+			procfs, init->child.pid, score, init->runtime->rootless, err);
+		if (status < 0)
+			return status;
+	}
+	return namespaces_write_mappings(&init->namespaces, init->child.pid, err);
+}
+
 static int answer(struct creation *creation, const struct channel_message *message, int *fd,
 	struct error *err)
 {
@@ -88,7 +108,7 @@ static int answer(struct creation *creation, const struct channel_message *messa
 	int status;
 
 	if (message->type == CHANNEL_MAP)
-		status = namespaces_write_mappings(&creation->init.namespaces, process->pid, err);
+		status = settle_user_namespace(creation, err);
 	else if (message->type == CHANNEL_HOOKS)
 		status = run_creator_part(creation, err);
 	else
@@ -115,6 +135,19 @@ int creation_converse(struct creation *creation, struct error *err)
 			return status;
 	} while (message.type != CHANNEL_READY);
 	return 0;
+}
+
+int creation_own_error(struct creation *creation, int status, struct error *err)
+{
+	const int channel = creation->init.child.channel[0];
+	struct pollfd waiting = { .fd = channel, .events = POLLIN };
+	struct channel_message message;
+
+	while (poll(&waiting, 1, 0) > 0 && channel_receive(channel, &message, NULL) > 0) {
+		if (message.type == CHANNEL_ERROR)
+			return error_say(err, message.value, "%s", message.text);
+	}
+	return status;
 }
 
 int creation_let_go(struct creation *creation, struct error *err)

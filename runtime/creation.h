@@ -32,5 +32,11 @@ int creation_stage(struct creation *creation, struct error *err);
  */
 int creation_converse(struct creation *creation, struct error *err);
 
+/*
+ * After a step of the creator's failed with `status`: when the new process has said what it failed
+ * of, that is the error, and the step's its consequence (its control group goes when it ends).
+ */
+int creation_own_error(struct creation *creation, int status, struct error *err);
+
 /* Lets the process go on to its gate; when it has ended, the error says why. */
 int creation_let_go(struct creation *creation, struct error *err);

@@ -156,19 +156,20 @@ static void die_with_creator(bool yes)
 }
 
 /*
- * In a user namespace of its own the process will not own its files in procfs while it is not
- * dumpable: the OOM score is set before.
+ * In a user namespace the process does not own its files in procfs while it is not dumpable, nor
+ * may it lower its score: what joins one sets its OOM score before. In a new one the creator sees
+ * to it (creation.c).
  */
 static int set_oom_score_early(const struct container_init *init, struct error *err)
 {
 	const struct optional_i32 *score = &init->config->process.oom_score_adj;
 
-	if (!score->set || !namespaces_has(&init->namespaces, CLONE_NEWUSER))
+	if (!score->set || !(init->namespaces.joined_flags & CLONE_NEWUSER))
 		return 0;
 	_cleanup_close_ int procfs = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (procfs < 0)
 		return error_set(err, errno, "open /proc");
-	return oom_score_set(procfs, score, init->runtime->rootless, err);
+	return oom_score_set(procfs, 0, score, init->runtime->rootless, err);
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct error;
 struct oci_io_priority;
@@ -24,10 +25,11 @@ struct optional_i32;
 int rlimits_set(const struct oci_rlimit *limits, size_t n_limits, struct error *err);
 
 /*
- * process.oomScoreAdj, through the private procfs. With `keep` a refusal to lower the score
- * (proc(5): that needs CAP_SYS_RESOURCE) leaves it as it is.
+ * process.oomScoreAdj of process `pid`, 0 for the calling one, through `procfs`. With `keep` a
+ * refusal to lower the score (proc(5): that needs CAP_SYS_RESOURCE) leaves it as it is.
  */
-int oom_score_set(int procfs, const struct optional_i32 *score, bool keep, struct error *err);
+int oom_score_set(
+	int procfs, pid_t pid, const struct optional_i32 *score, bool keep, struct error *err);
 
 /* process.scheduler: sched_setattr(2), every policy. */
 int scheduler_set(const struct oci_scheduler *scheduler, struct error *err);

@@ -9,15 +9,18 @@
 #include "lib/log.h"
 #include "runtime/ns/path.h"
 
-int oom_score_set(int procfs, const struct optional_i32 *score, bool keep, struct error *err)
+int oom_score_set(
+	int procfs, pid_t pid, const struct optional_i32 *score, bool keep, struct error *err)
 {
 	struct error failure = ERROR_INIT;
-	char value[16];
+	char value[16], path[32] = "self/oom_score_adj";
 
 	if (!score->set)
 		return 0;
 	snprintf(value, sizeof(value), "%d", score->value);
-	if (path_write_procfs(procfs, "self/oom_score_adj", value, &failure) == 0)
+	if (pid != 0)
+		snprintf(path, sizeof(path), "%d/oom_score_adj", pid);
+	if (path_write_procfs(procfs, path, value, &failure) == 0)
 		return 0;
 	if (keep && (failure.errnum == EACCES || failure.errnum == EPERM)) {
 		log_debug("process.oomScoreAdj: %s cannot be set, the caller's score stays", value);

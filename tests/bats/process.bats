@@ -113,6 +113,16 @@ probe() {
 	refused 'oomScoreAdj|oom_score_adj'
 }
 
+@test "oomScoreAdj: lower than the caller's, by root, with a user namespace as without" {
+	config '.process.oomScoreAdj = 100'
+	program cat /proc/self/oom_score_adj
+	target 'echo 300 >/proc/self/oom_score_adj; caisson run --bundle $bundle $id'
+	is "$output" 100
+	config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 0, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	target 'echo 300 >/proc/self/oom_score_adj; caisson run --bundle $bundle $id'
+	is "$output" 100
+}
+
 @test "umask: the value, 0022 by default" {
 	probe
 	is "$(field umask)" 0022
