@@ -55,9 +55,11 @@ static void log_sink_cmd(enum log_level level, const char *message, void *data)
 	struct timespec now;
 
 	(void)data;
-	/* A log file does not silence the person at the terminal, but debug lines go to one place.
+	/*
+	 * Errors are for the person at the terminal too; what is no error goes to one place: under
+	 * engines, stderr is the container's own.
 	 */
-	if (output.file < 0 || level <= LOG_LEVEL_WARNING)
+	if (output.file < 0 || level == LOG_LEVEL_ERROR)
 		dprintf(STDERR_FILENO, "caisson: %s%s\n",
 			level == LOG_LEVEL_WARNING ? "warning: " : "", message);
 	if (output.file < 0 || level > output.most)
