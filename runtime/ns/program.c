@@ -36,7 +36,10 @@ static int executable(const char *path)
 	return 0;
 }
 
-/* podman and docker tell 126 from 127 by the words "permission denied" and "not found". */
+/*
+ * podman and docker tell 126 from 127 by the words "permission denied", "not found" and "no such
+ * file or directory", in small letters.
+ */
 static int explain(const char *name, const char *path, int failure, struct error *err)
 {
 	if (failure == EISDIR)
@@ -51,6 +54,9 @@ static int explain(const char *name, const char *path, int failure, struct error
 	if (failure == ENOENT && strchr(name, '/') == NULL)
 		return error_say(err, ENOENT,
 			"process.args: exec %s: executable file not found in $PATH", name);
+	if (failure == ENOENT)
+		return error_say(
+			err, ENOENT, "process.args: exec %s: no such file or directory", path);
 	return error_set(err, failure, "process.args: exec %s", path);
 }
 
