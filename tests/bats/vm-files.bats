@@ -43,3 +43,14 @@ test_teardown() {
 		eventually test -s $bundle/m/1 -a -s $bundle/m/2 -a -s $bundle/m/3 && echo written'
 	is "$output" $'etc\nothers go on\nwritten'
 }
+
+@test "a file system without ACLs serves users who own nothing" {
+	own_rootfs
+	mount_at /data bind "$bundle/m" bind,rw
+	target 'cd $bundle && mkdir m && mount -t ramfs none m && cp $rootfs/bin/busybox m/sh && chmod 755 m m/sh && echo read >m/file'
+	config '.process.user.uid = 1000 | .process.user.gid = 1000'
+	program /data/sh -c 'cat /data/file; echo more >>/data/file'
+	try caisson run --bundle "$bundle" "$id"
+	is "$output" read
+	like "$stderr" 'ermission denied'
+}

@@ -13,6 +13,8 @@
 /* What older clients send as struct fuse_setxattr_in. */
 #define SETXATTR_IN_OLD 8
 
+#define ACL_PREFIX "system.posix_acl_"
+
 struct path {
 	char name[16];
 };
@@ -83,6 +85,15 @@ static int reply_value(struct fuse_request *request, ssize_t n, uint32_t size)
 	return fuse_reply(request, &out, sizeof(out));
 }
 
+/*
+ * Linux takes any answer about an ACL but "none" for a failure of the file that was asked for: so
+ * on a file system that has no ACLs nobody but the owner could do anything.
+ */
+static bool is_missing_acl(const char *name, ssize_t n)
+{
+	return n == -EOPNOTSUPP && strncmp(name, ACL_PREFIX, strlen(ACL_PREFIX)) == 0;
+}
+
 int fuse_do_getxattr(struct fuse_request *request)
 {
 	const struct fuse_getxattr_in *in = fuse_argument(request, struct fuse_getxattr_in);
@@ -99,12 +110,12 @@ int fuse_do_getxattr(struct fuse_request *request)
 		return -EINVAL;
 	r = open_path(request, &path);
 	if (r < 0)
-		return r;
+		return is_missing_acl(name, r) ? -ENODATA : r;
 	n = getxattr(path.name, name, request->thread->scratch, FUSE_SCRATCH);
 	if (n < 0)
 		n = -errno;
 	fuse_node_close(request->server, request->node);
-	return reply_value(request, n, in->size);
+	return is_missing_acl(name, n) ? -ENODATA : reply_value(request, n, in->size);
 }
 
 int fuse_do_listxattr(struct fuse_request *request)
