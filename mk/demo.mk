@@ -4,11 +4,11 @@
 #                     runs guests, in a virtual machine (whose kernel is built first: 5 to 10 minutes,
 #                     once); tells what happened.
 # sudo make demo-vm   the same in the test machine, which has KVM wherever it is booted
-demo: deps
+demo: demo-deps
 	@$(MAKE) -s all
 	@mk/demo $(abspath $(BUILD)/caisson)
 
-demo-vm: deps
+demo-vm: demo-vm-deps
 	@test -e $(BUILD)/guest/vmlinux || \
 		echo "# building the guest's kernel from Debian's source: 5 to 10 minutes, once"
 	@$(MAKE) -s all machine-tools guest-kernel
