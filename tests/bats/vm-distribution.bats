@@ -133,11 +133,11 @@ with_modules='few() {
 	like "$output" $'\nx$'
 }
 
-@test "another agent makes another initramfs, and the one before goes" {
+@test "another agent makes another initramfs; the one before goes, and those of kernels that are gone" {
 	make_only
 	target 'ls '$cache
 	local before=$output
-	target 'touch /tmp/t/d/agent.cpio'
+	target "touch /tmp/t/d/agent.cpio && touch $cache/initramfs-5.10.0-9-gone-0123456789abcdef.cpio"
 	make_only
 	target 'ls '$cache
 	[[ $output != "$before" && $(wc -l <<<"$output") == 1 ]] || fail "before: $before"

@@ -127,20 +127,33 @@ static int open_kept(int directory, const char *name)
 	return cpio_is_whole(fd) ? take_fd(&fd) : -EUCLEAN;
 }
 
+/* A kept file's name without its hash: that of a kernel which is there no more. */
+static bool kernel_is_gone(const char *root, const char *name)
+{
+	char path[PATH_MAX];
+	size_t length = strlen(name), tail = strlen("-0123456789abcdef.cpio");
+
+	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 || length <= strlen(PREFIX) + tail)
+		return false;
+	snprintf(path, sizeof(path), "%s/lib/modules/%.*s", root,
+		(int)(length - tail - strlen(PREFIX)), name + strlen(PREFIX));
+	return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
 /*
- * Older ones of the same kernel, which some guests may still have mapped; and what somebody who was
- * killed left half written.
+ * Older ones of the same kernel, which some guests may still have mapped, those of kernels that
+ * were removed, and what somebody who was killed left half written.
  */
-static void remove_old(int directory, const char *version, const char *name)
+static void remove_old(int directory, const char *root, const char *version, const char *name)
 {
 	char prefix[NAME_MAX + 1];
-	int copy = fcntl(directory, F_DUPFD_CLOEXEC, 3);
-	DIR *all = copy < 0 ? NULL : fdopendir(copy);
+	int again = fcntl(directory, F_DUPFD_CLOEXEC, 3);
+	DIR *all = again < 0 ? NULL : fdopendir(again);
 	struct dirent *entry;
 	struct stat st;
 
 	if (all == NULL) {
-		close_fd(copy);
+		close_fd(again);
 		return;
 	}
 	int length = snprintf(prefix, sizeof(prefix), PREFIX "%s-", version);
@@ -151,7 +164,7 @@ static void remove_old(int directory, const char *version, const char *name)
 			fstatat(directory, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 			st.st_mtim.tv_sec < time(NULL) - STALE_SECONDS;
 
-		if (older || stale)
+		if (older || stale || kernel_is_gone(root, entry->d_name))
 			unlinkat(directory, entry->d_name, 0);
 	}
 	closedir(all);
@@ -234,7 +247,7 @@ int cache_open_initramfs(
 	if (made < 0)
 		return made;
 	if (directory >= 0 && keep(directory, name, made, &problem) == 0) {
-		remove_old(directory, version, name);
+		remove_old(directory, root, version, name);
 		kept = open_kept(directory, name);
 		if (kept >= 0)
 			return kept;
