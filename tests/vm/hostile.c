@@ -73,7 +73,7 @@ __asm__(".globl _start\n"
 	"_start:\n"
 	"	mov $stack_top, %esp\n"
 	"	mov %rsi, %rdi\n"
-	"	call main\n"
+	"	call hostile_main\n"
 	"	ud2\n"
 	".bss\n"
 	".balign 16\n"
@@ -81,7 +81,7 @@ __asm__(".globl _start\n"
 	"stack_top:\n"
 	".text\n");
 
-void main(const uint8_t *boot_params);
+void hostile_main(const uint8_t *boot_params);
 
 static void out(uint16_t port, uint8_t value)
 {
@@ -585,7 +585,7 @@ static unsigned int last_slot(uint32_t device)
 	return SLOTS;
 }
 
-void main(const uint8_t *boot_params)
+void hostile_main(const uint8_t *boot_params)
 {
 	uint32_t line;
 	uint64_t rounds;
