@@ -5,6 +5,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <seccomp.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -17,19 +18,27 @@
 static struct driver driver;
 static enum blk_engine engine = BLK_ENGINE_THREAD;
 static int image;
+static uint64_t bytes_per_second;
 
-static void attach(bool read_only, unsigned int queues, uint64_t iops)
+static int new_image(void)
+{
+	return open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+/* Over `file`, which is empty. */
+static void attach_file(int file, bool read_only, unsigned int queues, uint64_t iops)
 {
 	struct blk_options options = { .read_only = read_only,
 		.queues = queues,
 		.serial = "a-serial-that-is-longer-than-20",
 		.engine = engine,
 		.confine = true,
+		.bytes_per_second = bytes_per_second,
 		.operations_per_second = iops };
 	struct virtio_device *device;
 	struct error err = ERROR_INIT;
 
-	image = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	image = file;
 	assert_true(image >= 0);
 	assert_int_equal(ftruncate(image, IMAGE_SIZE), 0);
 	options.fd = fcntl(image, F_DUPFD_CLOEXEC, 0);
@@ -37,6 +46,11 @@ static void attach(bool read_only, unsigned int queues, uint64_t iops)
 	if (virtio_blk_new(&driver.memory, &options, &device, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_int_equal(virtio_mmio_attach(&driver.slot, device), 0);
+}
+
+static void attach(bool read_only, unsigned int queues, uint64_t iops)
+{
+	attach_file(new_image(), read_only, queues, iops);
 }
 
 static void detach(void)
@@ -350,6 +364,8 @@ static void test_cve_2026_45782_reset_with_io_in_flight(void **state)
 	(void)state;
 	memset(driver_at(&driver, header), 0, 16);
 	for (int round = 0; round < 200; round++) {
+		/* What is not in the page cache goes into the ring and waits. */
+		assert_int_equal(posix_fadvise(image, 0, 0, POSIX_FADV_DONTNEED), 0);
 		for (int i = 0; i < 40; i++)
 			driver_add(&driver, 0, b, 3);
 		driver_kick(&driver, 0);
@@ -366,6 +382,60 @@ static void test_cve_2026_45782_reset_with_io_in_flight(void **state)
 	}
 	free(copy);
 	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, data, 512, 1), VIRTIO_BLK_S_OK);
+}
+
+/* 2 MiB at 1 MiB in a second, of which a quarter comes at once. */
+static void test_rate_limit_of_bytes(void **state)
+{
+	struct timespec a, b;
+	uint64_t data;
+	double seconds;
+
+	(void)state;
+	bytes_per_second = 1 << 20;
+	attach(false, 1, 0);
+	bytes_per_second = 0;
+	driver_start(&driver, 1, 128, 0);
+	data = driver_alloc(&driver, 65536);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (int i = 0; i < 32; i++)
+		assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, data, 65536, 1), VIRTIO_BLK_S_OK);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	seconds = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+	if (seconds < 1.4 || seconds > 4)
+		fail_msg("%f seconds", seconds);
+	detach();
+}
+
+/* A file in a full file system: what cannot be written is an error of that request alone. */
+static void test_full_host_is_an_error_of_the_request(void **state)
+{
+	static const uint8_t old[512] = "old";
+	uint64_t data;
+
+	(void)state;
+	int fs = geteuid() == 0 ? fsopen("tmpfs", FSOPEN_CLOEXEC) : -1;
+	if (fs < 0)
+		skip();
+	assert_int_equal(fsconfig(fs, FSCONFIG_SET_STRING, "size", "64k", 0), 0);
+	assert_int_equal(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0), 0);
+	int root = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	int file = openat(root, "disk", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	attach_file(file, false, 1, 0);
+	driver_start(&driver, 1, 128, 0);
+	data = driver_alloc(&driver, 65536);
+	memcpy(driver_at(&driver, data), old, sizeof(old));
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, data, 512, 1), VIRTIO_BLK_S_OK);
+	for (unsigned int i = 1; i < 8; i++)
+		assert_int_equal(
+			request(VIRTIO_BLK_T_OUT, i * 256, data, 65536, 1), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, data, 512, 1), VIRTIO_BLK_S_OK);
+	assert_memory_equal(driver_at(&driver, data), old, sizeof(old));
+	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, 0, 0), VIRTIO_BLK_S_OK);
+	assert_false(driver_needs_reset(&driver));
+	detach();
+	close(root);
+	close(fs);
 }
 
 static void test_rate_limit(void **state)
@@ -449,6 +519,42 @@ static int forbid_io_uring(void **state)
 	return 0;
 }
 
+/* A host whose disk fails. */
+static int fail_all_io(void **state)
+{
+	static const int calls[] = { SCMP_SYS(preadv), SCMP_SYS(preadv2), SCMP_SYS(pwritev2),
+		SCMP_SYS(pwrite64), SCMP_SYS(fdatasync), SCMP_SYS(fallocate) };
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	(void)state;
+	assert_non_null(filter);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		assert_int_equal(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EIO), calls[i], 0), 0);
+	assert_int_equal(seccomp_load(filter), 0);
+	seccomp_release(filter);
+	return 0;
+}
+
+static void test_failing_host_is_an_error_of_the_request(void **state)
+{
+	uint64_t data = driver_alloc(&driver, 4096);
+	struct virtio_blk_discard_write_zeroes range = { .sector = 8, .num_sectors = 8 };
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(request(VIRTIO_BLK_T_IN, 0, data, 4096, 1), VIRTIO_BLK_S_IOERR);
+		assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, data, 4096, 1), VIRTIO_BLK_S_IOERR);
+		assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, 0, 0), VIRTIO_BLK_S_IOERR);
+		memcpy(driver_at(&driver, data), &range, sizeof(range));
+		assert_int_equal(request(VIRTIO_BLK_T_DISCARD, 0, data, 16, 1), VIRTIO_BLK_S_IOERR);
+		assert_int_equal(
+			request(VIRTIO_BLK_T_WRITE_ZEROES, 0, data, 16, 1), VIRTIO_BLK_S_IOERR);
+		/* The device itself answers, and goes on. */
+		assert_int_equal(request(VIRTIO_BLK_T_GET_ID, 0, data, 20, 1), VIRTIO_BLK_S_OK);
+	}
+	assert_false(driver_needs_reset(&driver));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -467,14 +573,20 @@ int main(void)
 		cmocka_unit_test(test_several_queues),
 		TEST(test_cve_2026_45782_reset_with_io_in_flight),
 		cmocka_unit_test(test_rate_limit),
+		cmocka_unit_test(test_rate_limit_of_bytes),
+		cmocka_unit_test(test_full_host_is_an_error_of_the_request),
 		cmocka_unit_test(test_write_through_without_flush_feature),
 		TEST(test_many_in_flight),
 		cmocka_unit_test(test_image_must_be_a_file),
+	};
+	const struct CMUnitTest on_a_failing_host[] = {
+		TEST(test_failing_host_is_an_error_of_the_request),
 	};
 	int failed = cmocka_run_group_tests_name("thread", tests, NULL, NULL);
 
 	engine = BLK_ENGINE_AUTO;
 	failed += cmocka_run_group_tests_name("io_uring", tests, NULL, NULL);
+	failed += cmocka_run_group_tests_name("without io_uring", tests, forbid_io_uring, NULL);
 	return failed +
-		cmocka_run_group_tests_name("without io_uring", tests, forbid_io_uring, NULL);
+		cmocka_run_group_tests_name("failing host", on_a_failing_host, fail_all_io, NULL);
 }
