@@ -192,9 +192,10 @@ static int boot_machine(const struct vm_boot *boot, uint64_t started, struct err
 	struct vm_files files = VM_FILES_INIT;
 	int r = vm_files_open(boot, &files, err);
 
-	/* Shares are served with the caller's rights over their files. */
-	if (r >= 0 && boot->shares.count == 0)
-		r = confine_drop_capabilities(err);
+	/* Shares are served with the caller's rights over files, and no others. */
+	if (r >= 0)
+		r = boot->shares.count == 0 ? confine_drop_capabilities(err)
+					    : confine_keep_file_capabilities(err);
 	if (r >= 0)
 		r = loop_new(&run.loop, err);
 	if (r >= 0)

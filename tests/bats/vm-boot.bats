@@ -130,6 +130,22 @@ boot() {
 	is "$output" "$before"
 }
 
+@test 'each thread of a running monitor has a filter, and no capability but those over files where files are shared' {
+	for share in '' '--share dir'; do
+		# shellcheck disable=SC2016,SC2086
+		try target 'cd /tmp/t/vm && mkdir -p dir && truncate -s 1M disk && { "$CAISSON" vm boot -k guest/vmlinux -i vm/guest.cpio -d disk --rng --balloon $1 -a do=orders >/dev/null 2>&1 & } && pid=$! &&
+			for i in $(seq 100); do grep -q "^Seccomp:.*2" /proc/$pid/status && break; sleep 0.1; done; sleep 1
+			cat /proc/$pid/task/*/status; kill $pid' "$share"
+		threads=$(grep -c '^Name:' <<<"$output")
+		((threads >= 3)) || fail "$output"
+		is "$(grep -c '^Seccomp:.*2$' <<<"$output")" "$threads"
+		is "$(grep -c '^NoNewPrivs:.*1$' <<<"$output")" "$threads"
+		# chown, dac_override, dac_read_search, fowner, fsetid, setgid, setuid, mknod, setfcap
+		is "$(sed -n 's/^Cap\(Prm\|Eff\):[[:space:]]*//p' <<<"$output" | sort -u)" \
+			"0000000000000000${share:+$'\n'00000000880000df}"
+	done
+}
+
 @test 'a shared directory is read and written' {
 	target 'mkdir -p /tmp/t/vm/dir && echo "from the host" >/tmp/t/vm/dir/from-host'
 	boot --share dir,share -a do=share

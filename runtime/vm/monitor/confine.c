@@ -126,7 +126,7 @@ int confine_drop_capabilities(struct error *err)
 	return keep_capabilities(0, err);
 }
 
-int confine_monitor(struct error *err)
+int confine_keep_file_capabilities(struct error *err)
 {
 	static const unsigned int kept[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
 		CAP_FOWNER, CAP_FSETID, CAP_SETGID, CAP_SETUID, CAP_MKNOD, CAP_SETFCAP };
@@ -134,7 +134,13 @@ int confine_monitor(struct error *err)
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		mask |= UINT64_C(1) << kept[i];
-	int r = keep_capabilities(mask, err);
+	return keep_capabilities(mask, err);
+}
+
+int confine_monitor(struct error *err)
+{
+	int r = confine_keep_file_capabilities(err);
+
 	return r < 0 ? r : confine_main_thread(err);
 }
 

@@ -11,9 +11,12 @@ struct error;
 int confine_drop_capabilities(struct error *err);
 
 /*
- * The same but for what the file server needs to act for the guest's users within the container's
- * namespaces: change owners, modes and ids of files, make nodes.
+ * The same but for what the file server needs to act for the guest's users: change owners, modes
+ * and ids of files, make nodes. Threads that are made afterwards have no more either.
  */
+int confine_keep_file_capabilities(struct error *err);
+
+/* This, and confine_main_thread(). */
 int confine_monitor(struct error *err);
 
 /*
