@@ -200,7 +200,7 @@ static void programs_that_cannot_be_say_why(void **state)
 
 	(void)state;
 	expect_failure(&missing, ENOENT, "exec no-such: executable file not found in $PATH");
-	expect_failure(&missing_path, ENOENT, "exec /no/such: No such file");
+	expect_failure(&missing_path, ENOENT, "exec /no/such: no such file or directory");
 	expect_failure(&directory, EACCES, "exec /bin: permission denied: it is a directory");
 	expect_failure(&data, EACCES, "/bin/data: permission denied");
 	expect_failure(&script, ENOENT, "the interpreter that it names does not exist");
