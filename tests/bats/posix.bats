@@ -30,7 +30,7 @@ run_cases() {
 	program sh -c 'posix /cases /data/other
 		[ -z "$POSIX_SERVED" ] || export POSIX_SERVED=submount
 		posix /data/cases /other | sed "s/^/bind /"'
-	limit=300
+	limit=400
 	target 'cd $bundle && for i in rootfs data; do
 			mkdir $i && truncate -s 400M $i.img && mkfs.ext4 -q -b 4096 $i.img &&
 				mount -o loop $i.img $i && mkdir $i/cases $i/other || exit 1
@@ -42,7 +42,8 @@ run_cases() {
 # No case of these groups failed, on root and on the bind, and each came to its end.
 hold() {
 	local results=$BATS_FILE_TMPDIR/results group where bad=''
-	[[ -e $results ]] || run_cases
+	# Whoever only looks at what came of the container leaves nothing behind.
+	if [[ -e $results ]]; then id=''; else run_cases; fi
 	for group in "$@"; do
 		for where in '' 'bind '; do
 			if grep "^${where}not ok $group " "$results"; then bad=yes; fi

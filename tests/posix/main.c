@@ -273,9 +273,11 @@ void tick(void)
 /* In a process of its own, so that one that hangs or dies takes no other group with it. */
 static bool run(size_t index, const char *directory)
 {
+	struct timespec begin, end;
 	char path[4096];
 	pid_t pid;
 
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	group = groups[index].name;
 	snprintf(path, sizeof(path), "%s/%s", directory, group);
 	pid = fork();
@@ -293,7 +295,9 @@ static bool run(size_t index, const char *directory)
 		say(false, __FILE__, __LINE__, "the group did not end well");
 		return false;
 	}
-	printf("end %s\n", group);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	printf("took %lld ms: %s\nend %s\n", (nanoseconds(end) - nanoseconds(begin)) / 1000000,
+		group, group);
 	fflush(stdout);
 	return true;
 }

@@ -27,7 +27,7 @@ static void files_of_class(const struct identity *who, unsigned int shift)
 					OK(try_open("file", openings[i].flags));
 				else
 					FAILS(EACCES, try_open("file", openings[i].flags));
-			for (int wanted = 1; wanted < 8; wanted++) {
+			for (int wanted = X_OK; wanted <= R_OK; wanted *= 2) {
 				bool may = (wanted & (int)bits) == wanted;
 
 				all++;
