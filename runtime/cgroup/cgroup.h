@@ -102,8 +102,8 @@ int cgroup_open(const struct cgroup_location *location, struct error *err);
 int cgroup_attach(int fd, const char *sub, pid_t pid, struct error *err);
 
 /*
- * Opens a cgroup below `fd` by its relative path, without '..', for CLONE_INTO_CGROUP (`exec
- * --cgroup`). Returns a directory fd, or a negative errno.
+ * Opens the cgroup at a path from `fd` ("/" is that itself), without '..', for CLONE_INTO_CGROUP
+ * (`exec --cgroup`). Returns a directory fd, or a negative errno.
  */
 int cgroup_open_below(int fd, const char *sub, struct error *err);
 

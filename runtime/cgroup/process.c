@@ -53,11 +53,11 @@ int cgroup_entry_error(int fd, int errnum, struct error *err)
 
 int cgroup_open_below(int fd, const char *sub, struct error *err)
 {
-	const char *p = sub;
+	const char *inside = sub + strspn(sub, "/"), *p = inside;
 
-	if (*sub == '/' || *sub == '\0')
+	if (*sub == '\0')
 		return error_say(err, EINVAL,
-			"cgroup '%s': expected a path relative to the container's cgroup", sub);
+			"cgroup '': expected a path relative to the container's cgroup");
 	while (*p != '\0') {
 		size_t n = strcspn(p, "/");
 
@@ -68,7 +68,8 @@ int cgroup_open_below(int fd, const char *sub, struct error *err)
 		p += strspn(p, "/");
 	}
 
-	int below = openat(fd, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int below = openat(fd, *inside == '\0' ? "." : inside,
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (below < 0)
 		return error_set(err, errno, "cgroup '%s' below the container's", sub);

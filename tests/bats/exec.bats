@@ -190,9 +190,8 @@ process_file() {
 @test "exec --cgroup: the process is in the sub-cgroup" {
 	config '(.mounts[] | select(.type == "cgroup") | .options) -= ["ro"]'
 	sleeping
-	target 'c=$(cgroup_of $(pid_of $id)); caisson exec $id mkdir /sys/fs/cgroup/sub && caisson exec --cgroup sub $id grep ^0:: /proc/self/cgroup; caisson delete --force $id; [ ! -d $c ] && echo gone'
-	like "$output" '/sub'
-	like "$output" 'gone'
+	target 'c=$(cgroup_of $(pid_of $id)); caisson exec $id mkdir /sys/fs/cgroup/sub && caisson exec --cgroup sub $id grep ^0:: /proc/self/cgroup && caisson exec --cgroup /sub/ $id grep ^0:: /proc/self/cgroup; caisson exec --cgroup / $id grep ^0:: /proc/self/cgroup; caisson delete --force $id; [ ! -d $c ] && echo gone'
+	is "$output" $'0::/sub\n0::/sub\n0::/\ngone'
 }
 
 @test "exec: in a container with a user namespace, as its root and as a mapped user" {
