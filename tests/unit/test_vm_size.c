@@ -5,12 +5,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <errno.h>
 
 #include "config/oci.h"
 #include "config/settings.h"
+#include "lib/error.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -103,6 +106,28 @@ static void processors_are_no_more_than_the_hosts(void **state)
 	assert_int_equal(vm_size(&config, &settings).cpus_max, 1);
 }
 
+static void what_config_json_says_and_no_host_has_is_refused(void **state)
+{
+	static const uint64_t wrong[] = { 1, 64 * MIB - 1, UINT64_C(1) << 50, UINT64_MAX };
+	unsigned int host = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
+	struct oci_config config = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct error err = ERROR_INIT;
+
+		config.vm.hw_config.memory = (struct optional_u64){ true, wrong[i] };
+		assert_int_equal(vm_size_check(&config, &err), -ERANGE);
+		assert_non_null(strstr(err.message, "vm.hwConfig.memory"));
+	}
+	config.vm.hw_config.memory = (struct optional_u64){ true, 64 * MIB };
+	assert_int_equal(vm_size_check(&config, NULL), 0);
+	config.vm.hw_config.vcpus = (struct optional_u32){ true, host };
+	assert_int_equal(vm_size_check(&config, NULL), 0);
+	config.vm.hw_config.vcpus.value = host + 1;
+	assert_int_equal(vm_size_check(&config, NULL), -ERANGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +135,7 @@ int main(void)
 		cmocka_unit_test(a_machine_may_grow_up_to_what_is_declared),
 		cmocka_unit_test(processors_follow_quota_and_list),
 		cmocka_unit_test(processors_are_no_more_than_the_hosts),
+		cmocka_unit_test(what_config_json_says_and_no_host_has_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "lib/error.h"
 #include "runtime/init.h"
 #include "runtime/vm/kernel/choice.h"
+#include "runtime/vm/plan/size.h"
 
 /* How containerd's CRI plugin, and how CRI-O and podman tell a pod's sandbox and containers apart.
  */
@@ -83,7 +84,8 @@ static int check_vm_object(const struct container_init *init, struct error *err)
 		return error_say(err, ENOTSUP,
 			"vm.kernel.parameters: only the settings choose them "
 			"(vm.kernel_parameters): remove them from config.json");
-	return check_files(vm, init->runtime->vm, err);
+	int status = vm_size_check(init->config, err);
+	return status < 0 ? status : check_files(vm, init->runtime->vm, err);
 }
 
 struct settings_vm vm_asked_files(const struct container_init *init)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/vm/plan/size.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "config/oci.h"
 #include "config/settings.h"
+#include "lib/error.h"
 #include "runtime/vm/virtio/mem.h"
+#include "runtime/vm/x86/layout.h"
 
 #define MEMORY_LEAST                                                                 \
 	(UINT64_C(64) << 20) /* a kernel and the agent live in less, no program does \
@@ -95,6 +99,8 @@ static unsigned int host_cpus(void)
 {
 	long host = sysconf(_SC_NPROCESSORS_ONLN);
 
+	if (host > X86_CPUS_MAX)
+		return X86_CPUS_MAX;
 	return host > 0 ? (unsigned int)host : 1;
 }
 
@@ -119,6 +125,25 @@ static unsigned int choose_cpus_max(
 	if (config->vm.hw_config.vcpus.set || most <= cpus)
 		return cpus;
 	return most < host ? most : host;
+}
+
+int vm_size_check(const struct oci_config *config, struct error *err)
+{
+	const struct optional_u64 *memory = &config->vm.hw_config.memory;
+	const struct optional_u32 *cpus = &config->vm.hw_config.vcpus;
+	uint64_t most = host_memory();
+
+	if (memory->set && (memory->value < MEMORY_LEAST || memory->value > most))
+		return error_say(err, ERANGE,
+			"vm.hwConfig.memory: %" PRIu64 " bytes: from %" PRIu64 " to %" PRIu64
+			" are possible on this host",
+			memory->value, MEMORY_LEAST, most);
+	if (cpus->set && cpus->value > host_cpus())
+		return error_say(err, ERANGE,
+			"vm.hwConfig.vcpus: %" PRIu32 " processors: at most %u are possible on "
+			"this host",
+			cpus->value, host_cpus());
+	return 0;
 }
 
 struct vm_size vm_size(const struct oci_config *config, const struct settings_vm *settings)

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+struct error;
 struct oci_config;
 struct oci_cpu;
 struct settings_vm;
@@ -20,6 +21,12 @@ struct vm_size {
  * vcpus_max, and not at all where vm.hwConfig says how large it is.
  */
 struct vm_size vm_size(const struct oci_config *config, const struct settings_vm *settings);
+
+/*
+ * -ERANGE where vm.hwConfig, which says how large the machine is and not how large it may get,
+ * wants what this host does not have or no guest lives in.
+ */
+int vm_size_check(const struct oci_config *config, struct error *err);
 
 /* The memory of a machine whose container has this limit (above 0), bytes. */
 uint64_t vm_memory_for(int64_t limit, const struct settings_vm *settings);

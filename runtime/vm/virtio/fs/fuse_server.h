@@ -14,8 +14,9 @@
  *
  * What a client of a protocol below 7.38 loses: submounts (7.32; inode numbers of several mounts
  * below one export can collide), dropping of setuid bits by the server (7.33; such clients do it
- * themselves, with a race), the ACL rule for setgid (7.33), flags above bit 31 (7.36), unnamed
- * temporary files (7.37), supplementary groups on create (7.38).
+ * themselves, with a race), the ACL rule for setgid (7.33), syncfs(2) as far as the host's disk
+ * (7.34), flags above bit 31 (7.36), unnamed temporary files (7.37), supplementary groups on create
+ * (7.38).
  */
 #pragma once
 
