@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # bats file_tags=machine,vm
-# budget: 300 s
+# budget: 380 s
 #
 # The monitor boots a guest kernel by itself. Needs build/guest/vmlinux ('make guest-kernel') and real
 # KVM, which the test machine has.
