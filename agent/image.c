@@ -35,7 +35,7 @@ static const struct {
 /* The disk whose serial is the image's: others may be there. */
 static int find_disk(char *path, size_t size, struct error *err)
 {
-	for (char letter = 'a'; letter < 'a' + DISKS; letter++) {
+	for (char letter = 'a'; letter < (char)('a' + DISKS); letter++) {
 		char serial[24] = "";
 
 		snprintf(path, size, "/sys/block/vd%c/serial", letter);

@@ -35,7 +35,8 @@ static int set_limits(const struct process_setup *setup, struct error *err)
 	const struct oci_process *process = setup->process;
 	int status;
 
-	status = oom_score_set(setup->procfs, 0, &process->oom_score_adj, setup->keep_oom_score, err);
+	status = oom_score_set(
+		setup->procfs, 0, &process->oom_score_adj, setup->keep_oom_score, err);
 	if (status < 0)
 		return status;
 	if (setup->linux != NULL) {
