@@ -20,7 +20,7 @@ ISOLATION ?= namespace
 
 # The source; what is written down and what is installed.
 LINTS = 'format=make -s format-check' 'cppcheck=make -s cppcheck' \
-	'clang=make -s CC=clang BUILD=build-clang'
+	'clang=make -s CC=clang BUILD=build-clang' 'fuzz=make -s fuzz-build'
 DOCUMENT_CHECKS = 'docs=make -s check-docs' 'install=make -s check-install'
 
 check-tools: all machine-tools test-tools
