@@ -89,7 +89,7 @@ hook() {
 }
 
 @test "createContainer: works in the root file system, before it is entered" {
-	mount_at /mnt tmpfs tmpfs
+	own_rootfs
 	hook createContainer ": >./mnt/made"
 	container 'ls /mnt'
 	is "$output" made
