@@ -139,6 +139,7 @@ static int run_exec(struct cli *cli, int argc, char **argv)
 						&arena, &process, &err)) < 0)
 		return cli_fail(&err), 255;
 	process.terminal = process.terminal || (process_file != NULL && flags.tty);
+	exec.attached = !detach;
 	status = run_in(&container, &exec, detach, &err);
 	if (status < 0) {
 		cli_fail(&err);

@@ -189,6 +189,7 @@ struct exec_options {
 	bool want_terminal;
 	bool plain_lines;
 	bool ignore_paused;
+	bool attached;	  /* the caller waits for the end, and says so when it was the machine's */
 	const int *stdio; /* as for create_options */
 	const struct seccomp_filter *seccomp;
 };

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #include "runtime/vm/vm.h"
 
 #define CONNECTIONS (1 + STDIO_STREAMS)
+#define MONITOR_END_MS 500
 
 /* Opened by the caller, who can reach the monitor's socket; taken one by one by the stand-in. */
 struct vm_process {
@@ -79,6 +82,18 @@ static int take_connection(void *data, struct error *err)
 	return fd;
 }
 
+/*
+ * The agent's end may be the first sign of the monitor's, whose namespace takes this process with
+ * it at any moment: then one line is enough, and the caller has it.
+ */
+static void give_way_to_caller(const struct container_process *process)
+{
+	struct pollfd monitor = { .fd = process->init, .events = POLLIN };
+
+	if (process->options->attached)
+		poll(&monitor, 1, MONITOR_END_MS);
+}
+
 int vm_exec_run(struct container_process *process, struct error *err)
 {
 	struct vm_process *vm = process->isolation_data;
@@ -107,6 +122,7 @@ int vm_exec_run(struct container_process *process, struct error *err)
 	status = stand_in_run(stand_in, NULL, err);
 	if (status >= 0)
 		_exit(status);
+	give_way_to_caller(process);
 	dprintf(STDERR_FILENO, "caisson: container %s: exec: %s\n", process->container->state.id,
 		err->message);
 	_exit(VM_EXIT_LOST);
