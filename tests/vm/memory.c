@@ -20,6 +20,7 @@
 #include "runtime/vm/virtio/balloon.h"
 #include "runtime/vm/virtio/console.h"
 #include "runtime/vm/virtio/mem.h"
+#include "tests/vm/hearing.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define PATIENCE 60 /* seconds */
@@ -27,32 +28,6 @@
 static struct loop *loop;
 static struct machine *machine;
 static struct virtio_device *console, *balloon, *memory;
-static char said[65536];
-static size_t said_length;
-static bool ended;
-
-static void die(const char *what)
-{
-	printf("wrong: %s\n", what);
-	exit(1);
-}
-
-static void on_output(const char *text, size_t length, void *data)
-{
-	(void)data;
-	if (write(STDOUT_FILENO, text, length) < 0 || length >= sizeof(said) - said_length)
-		exit(1);
-	memcpy(said + said_length, text, length);
-	said_length += length;
-}
-
-static void on_end(enum machine_end end, const char *message, void *data)
-{
-	(void)data;
-	if (end != MACHINE_RESET)
-		die(message);
-	ended = true;
-}
 
 /* Runs the machine until `done` says so; at its end, or after a minute, it is wrong. */
 static void wait_for(bool (*done)(uint64_t number), uint64_t number, const char *what)

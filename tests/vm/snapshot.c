@@ -29,6 +29,7 @@
 #include "runtime/vm/virtio/mem.h"
 #include "runtime/vm/virtio/rng.h"
 #include "runtime/vm/virtio/vsock.h"
+#include "tests/vm/hearing.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define MEMORY (128 * MIB)
@@ -43,33 +44,7 @@ static struct loop *loop;
 static struct machine *machine;
 static struct fuse_server *server;
 static struct virtio_device *console, *balloon, *memory;
-static char said[65536];
-static size_t said_length;
-static bool ended;
 static int connection = -1;
-
-static void die(const char *what)
-{
-	printf("wrong: %s\n", what);
-	exit(1);
-}
-
-static void on_output(const char *text, size_t length, void *data)
-{
-	(void)data;
-	if (write(STDOUT_FILENO, text, length) < 0 || length >= sizeof(said) - said_length)
-		exit(1);
-	memcpy(said + said_length, text, length);
-	said_length += length;
-}
-
-static void on_end(enum machine_end end, const char *message, void *data)
-{
-	(void)data;
-	if (end != MACHINE_RESET)
-		die(message);
-	ended = true;
-}
 
 static void on_connection(int fd, uint32_t port, void *data)
 {

@@ -177,10 +177,10 @@ int confine_thread(enum confine_kind kind, struct error *err)
 {
 	const struct rules *of = &rules[kind];
 	struct program program;
+
 	if (kind == CONFINE_NOTHING)
 		return 0;
 	int r = of->powerless ? confine_drop_capabilities(err) : 0;
-
 	if (r < 0)
 		return r;
 	compile(of, &program);
